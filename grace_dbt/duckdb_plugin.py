@@ -1,0 +1,24 @@
+"""A dbt-duckdb plugin that attaches the operational database, read-only, as `grace`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from grace_dbt.operational.attach import attach_operational
+
+
+class Plugin(BasePlugin):
+    """Runs once a connection; does nothing where no live database is configured."""
+
+    def configure_connection(self, conn: Any) -> None:
+        """Attach the database that GRACE_OPERATIONAL_URL names."""
+        url = os.environ.get("GRACE_OPERATIONAL_URL", "")
+        if url:
+            attach_operational(conn, url)
+
+    def configure_cursor(self, cursor: Any) -> None:
+        """Read and write times in UTC, whatever zone the machine is in."""
+        cursor.execute("set TimeZone = 'UTC'")

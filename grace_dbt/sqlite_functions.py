@@ -1,0 +1,100 @@
+"""SQL functions that SQLite lacks and the models need, for connections that dbt-sqlite opens.
+
+The macros of the other engines have them built in; each body here answers as DuckDB does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+Value = str | int | float | bytes | None
+
+# What DuckDB reads as timestamp with time zone, kept to what Grace writes: ISO 8601 with a blank or a T.
+_TIMESTAMP = re.compile(
+    r"\s*(\d{4})-(\d{2})-(\d{2})"
+    r"(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?"
+    r"(?:\s?(Z|z|[+-]\d{2}(?::?\d{2})?))?\s*",
+    re.ASCII,
+)
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+def _text(value: Value) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def md5_hex(value: Value) -> str | None:
+    """MD5 of a text, 32 lower-case hex digits; NULL for NULL."""
+    if value is None:
+        return None
+    return hashlib.md5(_text(value).encode(), usedforsecurity=False).hexdigest()
+
+
+def hash_key(value: Value) -> int | None:
+    """The first 60 bits of the MD5 of a text: a surrogate key that every engine can compute."""
+    return None if value is None else int(str(md5_hex(value))[:15], 16)
+
+
+def utc_timestamp(value: Value) -> str | None:
+    """A timestamp text as `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; NULL where it can't be read. Naive means UTC."""
+    match = None if value is None else _TIMESTAMP.fullmatch(_text(value))
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6))
+    microsecond = int((match[7] or "0").ljust(6, "0")[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, second, microsecond, UTC)
+        moment -= _offset(match[8])
+    except (ValueError, OverflowError):
+        return None
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f").rjust(26, "0")
+
+
+def _offset(zone: str | None) -> timedelta:
+    if zone is None or zone in "Zz":
+        return timedelta()
+    digits = zone[1:].replace(":", "")
+    size = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return -size if zone[0] == "-" else size
+
+
+def epoch_microseconds(value: Value) -> int | None:
+    """Microseconds since 1970 of a text that `utc_timestamp` wrote."""
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(_text(value)).replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def try_real(value: Value) -> float | None:
+    """A finite number, or NULL."""
+    if value is None or not _NUMBER.fullmatch(_text(value)):
+        return None
+    number = float(_text(value))
+    return number if math.isfinite(number) else None
+
+
+def mask_text(value: Value) -> str | None:
+    """The shape of a text: letters as x, digits as 9, at most 64 characters."""
+    if value is None:
+        return None
+    return re.sub(r"[0-9]", "9", re.sub(r"[^\W\d_]", "x", _text(value)))[:64]
+
+
+def register(connection: sqlite3.Connection) -> None:
+    """Give a connection the functions, enforced foreign keys and a wait for other writers (60 s)."""
+    for name, function in (
+        ("md5", md5_hex),
+        ("hash_key", hash_key),
+        ("utc_timestamp", utc_timestamp),
+        ("epoch_us", epoch_microseconds),
+        ("try_real", try_real),
+        ("mask_text", mask_text),
+    ):
+        connection.create_function(name, 1, function, deterministic=True)
+    connection.execute("pragma foreign_keys = on")
+    connection.execute("pragma busy_timeout = 60000")

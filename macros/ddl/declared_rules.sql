@@ -1,0 +1,44 @@
+{#- Readers of one declared table: what dbt keeps of its columns, as short lists. -#}
+
+{% macro column_constraints(column, kind) %}
+    {% set found = [] %}
+    {% for constraint in column.constraints if constraint.type == kind %}
+        {% do found.append(constraint) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{% macro foreign_keys(node) %}
+    {% set found = [] %}
+    {% for column in node.columns.values() %}
+        {% for constraint in column_constraints(column, 'foreign_key') %}
+            {% do found.append({
+                'column': column.name,
+                'to': constraint.to,
+                'to_column': constraint.to_columns[0],
+                'action': constraint.expression or ''
+            }) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{% macro primary_key(node) %}
+    {% set found = [] %}
+    {% for column in node.columns.values() if column_constraints(column, 'primary_key') %}
+        {% do found.append(column.name) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- Every set of columns whose values may stand only once: primary key, unique columns, unique indexes. -#}
+{% macro unique_keys(node) %}
+    {% set found = [primary_key(node)] %}
+    {% for column in node.columns.values() if column_constraints(column, 'unique') %}
+        {% do found.append([column.name]) %}
+    {% endfor %}
+    {% for index in node.config.meta.get('indexes', []) if index.get('unique') %}
+        {% do found.append(index.columns) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
