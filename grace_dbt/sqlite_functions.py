@@ -20,6 +20,7 @@ _TIMESTAMP = re.compile(
     r"(?:\s?(Z|z|[+-]\d{2}(?::?\d{2})?))?\s*",
     re.ASCII,
 )
+_INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
@@ -78,6 +79,13 @@ def try_real(value: Value) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def try_integer(value: Value) -> int | None:
+    """A whole number of at most 18 digits, or NULL; '1.5' is not rounded."""
+    if value is None or not _INTEGER.fullmatch(_text(value)):
+        return None
+    return int(_text(value))
+
+
 def mask_text(value: Value) -> str | None:
     """The shape of a text: letters as x, digits as 9, at most 64 characters."""
     if value is None:
@@ -93,6 +101,7 @@ def register(connection: sqlite3.Connection) -> None:
         ("utc_timestamp", utc_timestamp),
         ("epoch_us", epoch_microseconds),
         ("try_real", try_real),
+        ("try_integer", try_integer),
         ("mask_text", mask_text),
     ):
         connection.create_function(name, 1, function, deterministic=True)

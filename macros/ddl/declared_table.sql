@@ -1,5 +1,12 @@
 {#- Readers of one declared table: what dbt keeps of its columns, as short lists. -#}
 
+{% macro declared_table(name) %}
+    {% for node in graph.sources.values() if node.name == name and node.original_file_path.startswith('models/operational/') %}
+        {{ return(node) }}
+    {% endfor %}
+    {{ exceptions.raise_compiler_error("'" ~ name ~ "' is not declared under models/operational") }}
+{% endmacro %}
+
 {% macro column_constraints(column, kind) %}
     {% set found = [] %}
     {% for constraint in column.constraints if constraint.type == kind %}

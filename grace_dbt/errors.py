@@ -1,0 +1,33 @@
+"""The one kind of error that a user sees: what went wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a finished command tells its caller."""
+
+    FINE = 0
+    BAD = 1  # the thing that was checked, or the run, is bad
+    USAGE = 2
+    ENVIRONMENT = 3  # a database, a file or a right is missing
+
+
+class GraceError(Exception):
+    """A failure with a hint.
+
+    Attributes:
+        message: What went wrong, one line.
+        hint: What the user can do about it, one line.
+        exit_code: With what the process ends.
+    """
+
+    def __init__(
+        self, message: str, hint: str, exit_code: ExitCode = ExitCode.ENVIRONMENT
+    ) -> None:
+        """Keep the two lines and the code."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code

@@ -1,0 +1,27 @@
+{#- A stored text as a finite number, NULL where it is none. -#}
+{% macro read_real(column) %}{{ return(adapter.dispatch('read_real', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__read_real(column) %}
+    {{ exceptions.raise_compiler_error('read_real has no body for ' ~ target.type ~ ': text to a finite double, else NULL') }}
+{% endmacro %}
+
+{% macro duckdb__read_real(column) %}
+    {% set number = 'try_cast(' ~ column ~ ' as double)' %}
+    {{ return('case when isfinite(' ~ number ~ ') then ' ~ number ~ ' end') }}
+{% endmacro %}
+
+{% macro sqlite__read_real(column) %}{{ return('try_real(' ~ column ~ ')') }}{% endmacro %}
+
+{#- A stored text as a whole number of at most 18 digits, NULL where it is none: '1.5' is not rounded. -#}
+{% macro read_integer(column) %}{{ return(adapter.dispatch('read_integer', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__read_integer(column) %}
+    {{ exceptions.raise_compiler_error('read_integer has no body for ' ~ target.type ~ ': text to a whole number, else NULL') }}
+{% endmacro %}
+
+{% macro duckdb__read_integer(column) %}
+    {% set text = 'cast(' ~ column ~ ' as varchar)' %}
+    {{ return("case when regexp_full_match(" ~ text ~ ", '\\s*[+-]?\\d{1,18}\\s*') then try_cast(" ~ text ~ " as bigint) end") }}
+{% endmacro %}
+
+{% macro sqlite__read_integer(column) %}{{ return('try_integer(' ~ column ~ ')') }}{% endmacro %}

@@ -1,0 +1,42 @@
+{#-
+    A stored text as a UTC timestamp, NULL where it can't be read or lies outside the accepted span. ISO 8601 with a
+    blank or a T, an offset or none (none means UTC). An outlier would otherwise stretch dim_time over decades.
+-#}
+{% macro read_timestamp(column) %}
+    {% set moment = parse_timestamp(column) %}
+    {% set first, last = accepted_span() %}
+    {{ return('case when ' ~ moment ~ ' between ' ~ first ~ ' and ' ~ last ~ ' then ' ~ moment ~ ' end') }}
+{% endmacro %}
+
+{#- The first and the last accepted moment, as literals: the last one is the run's own clock plus the allowed skew. -#}
+{% macro accepted_span() %}
+    {% set last = run_started_at + modules.datetime.timedelta(days=var('clock_skew_days')) %}
+    {{ return((
+        timestamp_literal(var('earliest_timestamp') ~ ' 00:00:00.000000'),
+        timestamp_literal(last.strftime('%Y-%m-%d %H:%M:%S.%f'))
+    )) }}
+{% endmacro %}
+
+{% macro parse_timestamp(column) %}{{ return(adapter.dispatch('parse_timestamp', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__parse_timestamp(column) %}
+    {{ exceptions.raise_compiler_error('parse_timestamp has no body for ' ~ target.type ~ ': text to UTC timestamp, NULL if unreadable') }}
+{% endmacro %}
+
+{#- The pattern keeps out what DuckDB reads besides: 'infinity', 'epoch', years BC, zone names, one-digit months. -#}
+{% macro duckdb__parse_timestamp(column) %}
+    {%- set text = 'cast(' ~ column ~ ' as varchar)' -%}
+    {%- set iso = "'\\s*\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?)?( ?(Z|z|[+-]\\d{2}(:?\\d{2})?))?\\s*'" -%}
+    {{ return(
+        "case when regexp_full_match(" ~ text ~ ", " ~ iso ~ ") then timezone('UTC', try_cast("
+        ~ "regexp_replace(trim(" ~ text ~ "), ' ([zZ+-])', '\\1') as timestamptz)) end"
+    ) }}
+{% endmacro %}
+
+{% macro sqlite__parse_timestamp(column) %}{{ return('utc_timestamp(' ~ column ~ ')') }}{% endmacro %}
+
+{% macro timestamp_literal(text) %}{{ return(adapter.dispatch('timestamp_literal', 'grace')(text)) }}{% endmacro %}
+
+{% macro default__timestamp_literal(text) %}{{ return("timestamp '" ~ text ~ "'") }}{% endmacro %}
+
+{% macro sqlite__timestamp_literal(text) %}{{ return("'" ~ text ~ "'") }}{% endmacro %}
