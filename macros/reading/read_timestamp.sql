@@ -40,3 +40,9 @@
 {% macro default__timestamp_literal(text) %}{{ return("timestamp '" ~ text ~ "'") }}{% endmacro %}
 
 {% macro sqlite__timestamp_literal(text) %}{{ return("'" ~ text ~ "'") }}{% endmacro %}
+
+{% macro null_timestamp() %}{{ return(adapter.dispatch('null_timestamp', 'grace')()) }}{% endmacro %}
+
+{% macro default__null_timestamp() %}{{ return('cast(null as timestamp)') }}{% endmacro %}
+
+{% macro sqlite__null_timestamp() %}{{ return('null') }}{% endmacro %}

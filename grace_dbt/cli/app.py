@@ -1,0 +1,57 @@
+"""The `grace-dbt` command: all subcommands, and the one place where an error becomes two lines and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from grace_dbt import __version__
+from grace_dbt.cli import build, ddl, docs, init, refresh, simulate, status, tables, test
+from grace_dbt.cli.output import say
+from grace_dbt.errors import ExitCode, GraceError
+
+app = typer.Typer(
+    name="grace-dbt",
+    help="Operational schema, data cube and proof for Grace, from one dbt declaration.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (init, ddl, tables, simulate, refresh, status, build, test, docs):
+    command.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"grace-dbt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Exit codes: 0 fine, 1 what was checked is bad, 2 wrong usage, 3 a database, file or right is missing."""
+    context.obj = {"debug": debug, "version": version}
+
+
+def main() -> None:
+    """Run the command line; the entry point of the package."""
+    try:
+        app()
+    except GraceError as error:
+        if "--debug" in sys.argv:
+            raise
+        say(f"[bold red]Error:[/] {error.message}", f"[dim]{error.hint}[/]")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("Stopped.")
+        sys.exit(ExitCode.BAD)

@@ -1,0 +1,19 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="URL",
+        help="Operational database: sqlite:///file or duckdb:///file. "
+        "Default: GRACE_OPERATIONAL_URL, else operational.sqlite under GRACE_HOME.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON on stdout.")]

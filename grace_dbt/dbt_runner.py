@@ -1,0 +1,114 @@
+"""Run dbt in this process with the settings of this installation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from grace_dbt.errors import GraceError
+from grace_dbt.settings import HOME_VARIABLE, URL_VARIABLE, Settings, project_directory
+
+Listener = Callable[[str, str, Any], None]
+
+
+@dataclass
+class DbtOutcome:
+    """What one dbt command did.
+
+    Attributes:
+        success: Whether dbt calls it a success; warnings don't spoil it.
+        nodes: One run result a node that ran, in order: `unique_id`, `status`, `message`, `failures`.
+        errors: Messages of the errors that dbt raised, oldest first.
+    """
+
+    success: bool
+    nodes: list[Any] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def with_status(self, *statuses: str) -> list[Any]:
+        """The nodes that ended in one of these statuses (`error`, `fail`, `warn`, `skipped`, `pass`, `success`)."""
+        return [node for node in self.nodes if str(node.status) in statuses]
+
+
+def run_dbt(
+    command: Sequence[str],
+    settings: Settings,
+    *,
+    target: str = "duckdb",
+    loud: bool = False,
+    on_event: Listener | None = None,
+) -> DbtOutcome:
+    """Run one dbt command.
+
+    Args:
+        command: The command and its own arguments, e.g. `["build", "--select", "cube"]`.
+        settings: Places and the operational database; both reach dbt through its environment.
+        target: The dbt target; each keeps its own artifacts, so that a change of target parses nothing anew.
+        loud: Let dbt write its own log to the terminal.
+        on_event: Called with name, message and data of each dbt event.
+
+    Returns:
+        The outcome. A failing model or test is an outcome, not an exception.
+    """
+    from dbt.cli.main import dbtRunner
+
+    settings.ensure_home()
+    os.environ[HOME_VARIABLE] = str(settings.home)
+    os.environ[URL_VARIABLE] = str(settings.operational)
+    errors: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.level == "error":
+            errors.append(event.info.msg)
+        if on_event is not None:
+            on_event(event.info.name, event.info.msg, event.data)
+
+    arguments = [
+        *command,
+        *("--project-dir", str(project_directory())),
+        *("--profiles-dir", str(project_directory())),
+        *("--target", target),
+        *("--target-path", str(settings.home / "dbt" / target)),
+        *("--log-path", str(settings.home / "logs")),
+    ]
+    if not loud:
+        arguments += ["--log-level", "none"]
+    result = dbtRunner(callbacks=[listen]).invoke(arguments)
+    if result.exception is not None:
+        errors.append(str(result.exception))
+    nodes = list(getattr(result.result, "results", None) or [])
+    return DbtOutcome(result.success, nodes, errors)
+
+
+def plan_ddl(dialect: str, settings: Settings) -> list[dict[str, str]]:
+    """The statements that create the operational schema, planned by the macros of `macros/ddl`.
+
+    Args:
+        dialect: `sqlite` or `duckdb`.
+        settings: Where dbt keeps its artifacts.
+
+    Returns:
+        Steps with `kind` (table, index, trigger), `table`, `name` and `sql`, parents first.
+
+    Raises:
+        GraceError: dbt could not plan.
+    """
+    mark = "ddl-plan "
+    found: list[str] = []
+
+    def listen(name: str, message: str, data: Any) -> None:
+        if name == "PrintEvent" and message.startswith(mark):
+            found.append(message.removeprefix(mark))
+
+    arguments = ["run-operation", "print_ddl_plan", "--args", json.dumps({"dialect": dialect})]
+    outcome = run_dbt(arguments, settings, on_event=listen)
+    if not outcome.success or not found:
+        raise GraceError(
+            f"The schema could not be planned: {(outcome.errors or ['dbt said nothing'])[0]}",
+            f"dbt's log is {settings.home / 'logs' / 'dbt.log'}.",
+        )
+    plan: list[dict[str, str]] = json.loads(found[0])
+    return plan

@@ -1,0 +1,76 @@
+"""Where things are: state under GRACE_HOME, the operational database, and the dbt project itself."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace_dbt.errors import GraceError
+from grace_dbt.operational.url import OperationalUrl
+
+HOME_VARIABLE = "GRACE_HOME"
+URL_VARIABLE = "GRACE_OPERATIONAL_URL"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation's places.
+
+    Attributes:
+        home: Directory of everything that grace-dbt writes (`GRACE_HOME`, default `./data`).
+        operational: The database that Grace writes (`--db`, `GRACE_OPERATIONAL_URL`, default a SQLite file under `home`).
+    """
+
+    home: Path
+    operational: OperationalUrl
+
+    @classmethod
+    def load(cls, db: str | None = None) -> Settings:
+        """Read the environment; `db` overrides the URL of the operational database.
+
+        Raises:
+            GraceError: The URL can't be read.
+        """
+        home = Path(os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
+        url = db or os.environ.get(URL_VARIABLE) or f"sqlite:///{home / 'operational.sqlite'}"
+        return cls(home, OperationalUrl.parse(url))
+
+    @property
+    def build_file(self) -> Path:
+        """The DuckDB file in which the cube is built; readers never open it."""
+        return self.home / "build.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        """The directory of published snapshots and the pointer to the newest."""
+        return self.home / "snapshots"
+
+    def ensure_home(self) -> None:
+        """Create the state directory.
+
+        Raises:
+            GraceError: It can't be created or written.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.home, os.W_OK):
+                raise PermissionError(13, "not writable", str(self.home))
+        except OSError as error:
+            raise GraceError(
+                f"The state directory {self.home} can't be written: {error.strerror}.",
+                f"Set {HOME_VARIABLE} to a directory that you may write.",
+            ) from error
+
+
+def project_directory() -> Path:
+    """The dbt project: carried by the wheel, or the checkout that this package stands in.
+
+    Raises:
+        GraceError: There is none, so the installation is broken.
+    """
+    package = Path(__file__).parent
+    for place in (package / "project", package.parent):
+        if (place / "dbt_project.yml").is_file():
+            return place
+    raise GraceError("The dbt project of grace-dbt is missing.", "Install the package again.")

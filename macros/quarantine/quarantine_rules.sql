@@ -1,0 +1,80 @@
+{#-
+    What keeps a landed value out of the cube, or into an `unknown` member: a list of {column, reason, breach}, where
+    breach is SQL over the landed text. Derived from the declaration; docs/cube.md says what becomes of each reason.
+-#}
+{% macro quarantine_rules(node) %}
+    {% set rules = [] %}
+    {% for column in node.columns.values() %}
+        {% set name = adapter.quote(column.name) %}
+        {% if column_constraints(column, 'primary_key') %}
+            {% do rules.append({'column': column.name, 'reason': 'missing_key', 'breach': name ~ ' is null'}) %}
+            {% do rules.append({'column': column.name, 'reason': 'duplicate_key', 'breach': '_occurrence > 1'}) %}
+        {% elif column_constraints(column, 'not_null') %}
+            {% do rules.append({'column': column.name, 'reason': 'missing', 'breach': name ~ ' is null'}) %}
+        {% endif %}
+        {% if column.data_type == 'timestamp' or column.config.meta.get('format') == 'timestamp' %}
+            {% do rules.append({
+                'column': column.name, 'reason': 'unreadable',
+                'breach': name ~ ' is not null and (' ~ parse_timestamp(name) ~ ') is null'
+            }) %}
+            {% do rules.append({
+                'column': column.name, 'reason': 'outside_time_span',
+                'breach': '(' ~ parse_timestamp(name) ~ ') is not null and (' ~ read_timestamp(name) ~ ') is null'
+            }) %}
+        {% elif column.data_type not in ('text', 'blob') %}
+            {% do rules.append({
+                'column': column.name, 'reason': 'unreadable',
+                'breach': name ~ ' is not null and (' ~ read_column(name, column.data_type) ~ ') is null'
+            }) %}
+        {% endif %}
+        {% if column.config.meta.accepted_values is defined %}
+            {% do rules.append({
+                'column': column.name, 'reason': 'unknown_value',
+                'breach': "trim(" ~ name ~ ") not in ('" ~ column.config.meta.accepted_values | join("', '") ~ "')"
+            }) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(rules) }}
+{% endmacro %}
+
+{#- Whether a landed row breaks any rule: decided once, when the row changes, so that quarantine reads flagged rows only. -#}
+{% macro has_finding(node) %}
+    {% set breaches = [] %}
+    {% for rule in quarantine_rules(node) %}
+        {% do breaches.append('coalesce(' ~ rule.breach ~ ', ' ~ truth(false) ~ ')') %}
+    {% endfor %}
+    {{ return('(' ~ breaches | join('\n        or ') ~ ')') }}
+{% endmacro %}
+
+{#- The findings of one landing model, a row each: source_table, row_key, column_name, reason, masked_value. -#}
+{% macro quarantine_findings(table, landing) %}
+    {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
+    {% set findings = [] %}
+    {% for rule in quarantine_rules(declared_table(table)) %}
+        {% set found %}
+select
+    '{{ table }}' as source_table,
+    _landing_id as row_key,
+    '{{ rule.column }}' as column_name,
+    '{{ rule.reason }}' as reason,
+    {{ mask_text(adapter.quote(rule.column)) }} as masked_value
+from {{ landing }}
+where _has_finding and not _is_deleted and {{ rule.breach }}
+        {% endset %}
+        {% do findings.append(found) %}
+    {% endfor %}
+    {{ return(findings | join('\nunion all\n')) }}
+{% endmacro %}
+
+{#- The shape of a value, never the value: letters as x, digits as 9, at most 64 characters. -#}
+{% macro mask_text(column) %}{{ return(adapter.dispatch('mask_text', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__mask_text(column) %}
+    {{ exceptions.raise_compiler_error('mask_text has no body for ' ~ target.type ~ ': letters to x, digits to 9') }}
+{% endmacro %}
+
+{% macro duckdb__mask_text(column) %}
+    {{ return("left(regexp_replace(regexp_replace(" ~ column ~ ", '\\p{L}', 'x', 'g'), '[0-9]', '9', 'g'), 64)") }}
+{% endmacro %}
+
+{% macro sqlite__mask_text(column) %}{{ return('mask_text(' ~ column ~ ')') }}{% endmacro %}

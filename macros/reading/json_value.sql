@@ -1,0 +1,36 @@
+{#- A top-level text of a JSON column, NULL where the column is no JSON or has no such key. -#}
+{% macro json_text(column, key) %}{{ return(adapter.dispatch('json_text', 'grace')(column, key)) }}{% endmacro %}
+
+{% macro default__json_text(column, key) %}
+    {{ exceptions.raise_compiler_error('json_text has no body for ' ~ target.type ~ ': a top-level key as text') }}
+{% endmacro %}
+
+{% macro duckdb__json_text(column, key) %}
+    {{ return("case when json_valid(" ~ column ~ ") then json_extract_string(" ~ column ~ ", '$." ~ key ~ "') end") }}
+{% endmacro %}
+
+{% macro sqlite__json_text(column, key) %}
+    {{ return("case when json_valid(" ~ column ~ ") then cast(json_extract(" ~ column ~ ", '$." ~ key ~ "') as text) end") }}
+{% endmacro %}
+
+{#- The largest absolute number among the top-level values of a JSON object, NULL where there is none. -#}
+{% macro json_largest_number(column) %}{{ return(adapter.dispatch('json_largest_number', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__json_largest_number(column) %}
+    {{ exceptions.raise_compiler_error('json_largest_number has no body for ' ~ target.type) }}
+{% endmacro %}
+
+{% macro duckdb__json_largest_number(column) %}
+    {{ return(
+        "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'OBJECT' then list_max(list_transform("
+        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT')), "
+        ~ "lambda member: abs(cast(member as double)))) end"
+    ) }}
+{% endmacro %}
+
+{% macro sqlite__json_largest_number(column) %}
+    {{ return(
+        "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'object' then (select max(abs(cast(member.value as real)))"
+        ~ " from json_each(" ~ column ~ ") as member where member.type in ('integer', 'real')) end"
+    ) }}
+{% endmacro %}

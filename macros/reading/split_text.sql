@@ -1,0 +1,14 @@
+{#- The part of a text before, or after, the first occurrence of a mark; NULL where the mark is missing. -#}
+{% macro text_before(column, mark) %}
+    {% set position = mark_position(column, mark) %}
+    {{ return('case when ' ~ position ~ ' > 0 then substr(' ~ column ~ ', 1, ' ~ position ~ ' - 1) end') }}
+{% endmacro %}
+
+{% macro text_after(column, mark) %}
+    {% set position = mark_position(column, mark) %}
+    {{ return('case when ' ~ position ~ ' > 0 then substr(' ~ column ~ ', ' ~ position ~ ' + 1) end') }}
+{% endmacro %}
+
+{% macro mark_position(column, mark) %}{{ return(adapter.dispatch('mark_position', 'grace')(column, mark)) }}{% endmacro %}
+
+{% macro default__mark_position(column, mark) %}{{ return('instr(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}

@@ -1,0 +1,30 @@
+with actors as (
+    select
+        actor_id,
+        actor_type,
+        min(actor_name) as actor_name,
+        is_trusted
+    from {{ ref('int_actor__named') }}
+    group by actor_id, actor_type, is_trusted
+),
+
+final as (
+    select
+        {{ surrogate_key(['actor_id']) }} as actor_key,
+        actor_id,
+        actor_type,
+        actor_name,
+        is_trusted
+    from actors
+
+    union all
+
+    select
+        {{ unknown_key() }} as actor_key,
+        'unknown' as actor_id,
+        'unknown' as actor_type,
+        'Unknown' as actor_name,
+        {{ truth(false) }} as is_trusted
+)
+
+select * from final

@@ -1,0 +1,55 @@
+{#- Grain: one minute (UTC), for whole days from the first to the last that a fact uses, and the unknown minute. -#}
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with facts as (
+    select
+        min(created_at) as first_moment,
+        max(created_at) as last_moment
+    from {{ ref('fact_verification_executions') }}
+),
+
+minutes as (
+    {{ minute_spine('(select first_moment from facts)', '(select last_moment from facts)') }}
+),
+
+parts as (
+    {{ time_parts('minutes', 'moment') }}
+),
+
+final as (
+    select
+        {{ time_key('moment') }} as time_key,
+        moment as timestamp,
+        minute,
+        hour,
+        day,
+        week,
+        month,
+        quarter,
+        year,
+        day_of_week,
+        iso_weekday <= 5 and hour >= {{ var('business_hours')[0] }} and hour < {{ var('business_hours')[1] }} as is_business_hours,
+        iso_weekday > 5 as is_weekend
+    from parts
+
+    union all
+
+    select
+        {{ unknown_key() }} as time_key,
+        null as timestamp,
+        null as minute,
+        null as hour,
+        null as day,
+        null as week,
+        null as month,
+        null as quarter,
+        null as year,
+        'Unknown' as day_of_week,
+        null as is_business_hours,
+        null as is_weekend
+)
+
+select * from final
+{% if is_incremental() %}
+where time_key not in (select time_key from {{ this }})
+{% endif %}

@@ -1,0 +1,25 @@
+with source as (
+    select *
+    from {{ ref('land_action_contracts') }}
+    where {{ is_landed() }}
+),
+
+final as (
+    select
+        id as contract_id,
+        trim(action_type) as action_type,
+        nullif(trim(playbook_id), '') as playbook_id,
+        trim(status) as contract_status,
+        nullif(trim(tier), '') as tier_code,
+        nullif(trim(triggered_by), '') as triggered_by,
+        nullif(trim(safe_hold_snapshot_id), '') as snapshot_id,
+        coalesce({{ json_text('verification_result', 'error') }}, {{ json_text('actual_effect', 'error') }}) as error_message,
+        {{ read_real('confidence_score') }} as confidence_score,
+        {{ read_timestamp('created_at') }} as created_at,
+        {{ read_timestamp('executed_at') }} as executed_at,
+        {{ read_timestamp('verified_at') }} as verified_at,
+        _change_seq
+    from source
+)
+
+select * from final
