@@ -76,11 +76,22 @@ def run_dbt(
     ]
     if not loud:
         arguments += ["--log-level", "none"]
-    result = dbtRunner(callbacks=[listen]).invoke(arguments)
+    try:
+        result = dbtRunner(callbacks=[listen]).invoke(arguments)
+    finally:
+        if target == "duckdb":
+            _release_build_file()
     if result.exception is not None:
         errors.append(str(result.exception))
     nodes = list(getattr(result.result, "results", None) or [])
     return DbtOutcome(result.success, nodes, errors)
+
+
+def _release_build_file() -> None:
+    """Close the DuckDB handle that the adapter keeps for as long as the process lives."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
 
 
 def plan_ddl(dialect: str, settings: Settings) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ import typer
 
 from grace_dbt import __version__
 from grace_dbt.cli import build, ddl, docs, init, refresh, simulate, status, tables, test
-from grace_dbt.cli.output import say
+from grace_dbt.cli.output import say, say_error
 from grace_dbt.errors import ExitCode, GraceError
 
 app = typer.Typer(
@@ -47,11 +47,21 @@ def main() -> None:
     """Run the command line; the entry point of the package."""
     try:
         app()
-    except GraceError as error:
-        if "--debug" in sys.argv:
-            raise
-        say(f"[bold red]Error:[/] {error.message}", f"[dim]{error.hint}[/]")
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         say("Stopped.")
         sys.exit(ExitCode.BAD)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        known = error if isinstance(error, GraceError) else _unexpected(error)
+        say_error(known)
+        sys.exit(known.exit_code)
+
+
+def _unexpected(error: Exception) -> GraceError:
+    reason = str(error).strip().splitlines()
+    return GraceError(
+        f"{type(error).__name__}: {reason[0] if reason else 'no message'}",
+        "This was not foreseen. `grace-dbt --debug ...` shows where it happened.",
+        ExitCode.ENVIRONMENT,
+    )

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from grace_dbt.errors import GraceError
+
 
 def to_people() -> Console:
     """A console on stderr."""
@@ -30,6 +32,15 @@ def say(*lines: str) -> None:
     console = to_people()
     for line in lines:
         console.print(line)
+
+
+def say_error(error: GraceError) -> None:
+    """Print an error as its two lines; what they quote is never read as markup."""
+    from rich.text import Text
+
+    console = to_people()
+    console.print(Text.assemble(("Error: ", "bold red"), error.message))
+    console.print(Text(error.hint, style="dim"))
 
 
 def print_json(data: Any) -> None:

@@ -7,11 +7,10 @@
 {%- set run = run_clock() %}
 
 with findings as (
-    {{ quarantine_findings('action_contracts', ref('land_action_contracts')) }}
-
-    union all
-
-    {{ quarantine_findings('benchmark_runs', ref('land_benchmark_runs')) }}
+    {% for _, table in landed_tables() %}
+    {{ quarantine_findings(table, ref('land_' ~ table)) }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 ),
 
 keyed as (

@@ -23,12 +23,15 @@ final as (
         tiers.tier_name,
 
         count(*) as total_executions,
-        sum(case when executions.was_successful then 1 else 0 end) as successful_executions,
-        sum(case when executions.contract_status = 'failed' then 1 else 0 end) as failed_executions,
-        sum(case when executions.was_rolled_back then 1 else 0 end) as rollbacks,
-        sum(case when executions.contract_status = 'partial_success' then 1 else 0 end) as partial_executions,
-        sum(
-            case when executions.contract_status in ('verified', 'failed', 'rolled_back', 'partial_success') then 0 else 1 end
+        count(case when executions.was_successful then 1 end) as successful_executions,
+        count(case when executions.contract_status = 'failed' then 1 end) as failed_executions,
+        count(case when executions.was_rolled_back then 1 end) as rollbacks,
+        count(case when executions.contract_status = 'partial_success' then 1 end) as partial_executions,
+        count(
+            case
+                when coalesce(executions.contract_status, '') not in ('verified', 'failed', 'rolled_back', 'partial_success')
+                    then 1
+            end
         ) as open_executions,
 
         avg(executions.confidence_score) as avg_confidence,

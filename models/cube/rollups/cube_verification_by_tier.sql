@@ -7,9 +7,9 @@ final as (
     select
         tier_code,
         tier_name,
-        sum(total_executions) as total_executions,
-        sum(successful_executions) as successful_executions,
-        sum(rollbacks) as rollbacks,
+        cast(sum(total_executions) as {{ dbt.type_bigint() }}) as total_executions,
+        cast(sum(successful_executions) as {{ dbt.type_bigint() }}) as successful_executions,
+        cast(sum(rollbacks) as {{ dbt.type_bigint() }}) as rollbacks,
         sum(successful_executions) * 1.0 / sum(total_executions) as success_rate
     from days
     group by tier_code, tier_name

@@ -1,0 +1,1 @@
+"""The command line: one thin module a command. A command parses, calls one library function, prints."""

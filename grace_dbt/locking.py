@@ -1,0 +1,49 @@
+"""One writer of the build file at a time, across processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from grace_dbt.errors import GraceError
+from grace_dbt.settings import Settings
+
+
+@contextmanager
+def exclusive(settings: Settings, purpose: str) -> Iterator[None]:
+    """Hold the installation's lock; the system releases it when a process dies, however it dies.
+
+    Args:
+        settings: The installation.
+        purpose: What the lock is for, told to whoever finds it held.
+
+    Raises:
+        GraceError: Another process holds it; the message names its pid, purpose and age.
+    """
+    settings.ensure_home()
+    holder = settings.home / "lock.json"
+    lock = FileLock(settings.home / "lock", timeout=0)
+    try:
+        with lock:
+            record = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
+            holder.write_text(json.dumps(record))
+            yield
+    except Timeout:
+        raise GraceError(
+            f"Another grace-dbt is at work here: {_describe(holder.read_text())}.",
+            "Wait until it ends, or give this one its own GRACE_HOME.",
+        ) from None
+
+
+def _describe(record: str) -> str:
+    try:
+        held = json.loads(record)
+        age = max(0, round(time.time() - held["since"]))
+        return f"process {held['pid']}, {held['purpose']}, for {age} s"
+    except (ValueError, KeyError):
+        return "it has just started"

@@ -1,0 +1,133 @@
+"""Refresh the cube: run dbt on what the operational database holds now, then publish a snapshot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from grace_dbt.dbt_runner import DbtOutcome, run_dbt
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.locking import exclusive
+from grace_dbt.publishing import Published, current, publish
+from grace_dbt.settings import Settings
+
+# The cube and all that it stands on, with the cube's own tests; contracts of operational tables are `grace-dbt test`.
+SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Tier:
+    """Executions of one tier, over all that the snapshot holds; `success_rate` is 0 to 1."""
+
+    tier_code: str
+    tier_name: str
+    total: int
+    successful: int
+    rollbacks: int
+    success_rate: float
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """What a refresh found in one operational table; `quarantined` counts values that can't be read now."""
+
+    table: str
+    read: int
+    inserted: int
+    updated: int
+    deleted: int
+    quarantined: int
+    newest_at: str | None
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """A finished refresh: the number, what changed, how long it took, how fresh it is.
+
+    Attributes:
+        seconds: Wall time of the whole refresh.
+        freshness_seconds: From the newest row of the operational database to the end of the refresh; None without rows.
+    """
+
+    tiers: list[Tier]
+    sources: list[SourceChange]
+    snapshot: Published
+    seconds: float
+    freshness_seconds: float | None
+
+
+def refresh(
+    settings: Settings, *, full: bool = False, progress: Progress | None = None
+) -> RefreshReport:
+    """Bring the cube up to date and publish it.
+
+    Args:
+        settings: The installation and its operational database.
+        full: Rebuild every table from what the database holds now; snapshot tables keep their history.
+        progress: Called with the name of each finished node, how many are done and how many there are.
+
+    Raises:
+        GraceError: The database can't be read (exit code 3), or a model or cube contract failed (exit code 1). The
+            snapshot published before stays current.
+    """
+    started = time.monotonic()
+    settings.operational.require_file()
+    with exclusive(settings, "refresh"):
+        begun = datetime.now(UTC)
+        command = ["build", *SELECTION, *(["--full-refresh"] if full else [])]
+        outcome = run_dbt(command, settings, on_event=_progress_listener(progress))
+        if not outcome.success:
+            raise _failure(outcome, settings)
+        snapshot = publish(settings, begun)
+        tiers, sources = read_report(snapshot)
+    newest = max((s.newest_at for s in sources if s.newest_at), default=None)
+    fresh = None
+    if newest is not None:
+        fresh = (datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)).total_seconds()
+    return RefreshReport(tiers, sources, snapshot, time.monotonic() - started, fresh)
+
+
+def read_report(snapshot: Published) -> tuple[list[Tier], list[SourceChange]]:
+    """The success rate by tier and the changes by table, from a published snapshot."""
+    import duckdb
+
+    with duckdb.connect(snapshot.snapshot_path, read_only=True) as connection:
+        tiers = connection.execute(
+            "select tier_code, tier_name, total_executions, successful_executions, rollbacks, success_rate"
+            " from cube_verification_by_tier order by tier_code"
+        ).fetchall()
+        sources = connection.execute(
+            "select source_table, rows_read, rows_inserted, rows_updated, rows_deleted, values_quarantined,"
+            " cast(newest_at as varchar) from cube_source_changes order by source_table"
+        ).fetchall()
+    return [Tier(*row) for row in tiers], [SourceChange(*row) for row in sources]
+
+
+def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
+    """Say in two lines what stopped a run; the rest is in dbt's log."""
+    broken = outcome.with_status("error", "fail")
+    if broken:
+        first = broken[0]
+        reason = " ".join(str(first.message).split())
+        message = f"{first.node.name} failed: {reason[:300]}"
+    else:
+        message = f"dbt failed: {(outcome.errors or ['no reason given'])[0].strip()[:300]}"
+    kept = "The former snapshot is still served. " if current(settings) else ""
+    return GraceError(message, f"{kept}dbt's log: {settings.home / 'logs' / 'dbt.log'}", ExitCode.BAD)
+
+
+def _progress_listener(progress: Progress | None) -> Callable[[str, str, Any], None]:
+    done = 0
+
+    def listen(name: str, message: str, data: Any) -> None:
+        nonlocal done
+        if progress is not None and name == "NodeFinished":
+            done += 1
+            progress(data.node_info.node_name, done, 0)
+
+    return listen

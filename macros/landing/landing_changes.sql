@@ -1,0 +1,19 @@
+{#- The operational tables that have a landing model, as (component, table). -#}
+{% macro landed_tables() %}
+    {{ return([('verification', 'action_contracts'), ('verification', 'benchmark_runs')]) }}
+{% endmacro %}
+
+{#- One row about one landing model: rows there now, and rows that the run at `run` found new, changed or gone. -#}
+{% macro landing_changes(component, table, landing, run) %}
+    {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
+    {% set clock = declared_table(table).config.loaded_at_field %}
+    select
+        '{{ component }}' as component,
+        '{{ table }}' as source_table,
+        count(case when not _is_deleted then 1 end) as rows_read,
+        count(case when _changed_at = {{ run }} and _first_seen_at = {{ run }} and not _is_deleted then 1 end) as rows_inserted,
+        count(case when _changed_at = {{ run }} and _first_seen_at < {{ run }} and not _is_deleted then 1 end) as rows_updated,
+        count(case when _changed_at = {{ run }} and _is_deleted then 1 end) as rows_deleted,
+        {{ 'max(case when not _is_deleted then ' ~ read_timestamp(adapter.quote(clock)) ~ ' end)' if clock else null_timestamp() }} as newest_at
+    from {{ landing }}
+{% endmacro %}

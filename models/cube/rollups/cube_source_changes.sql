@@ -1,0 +1,29 @@
+{#- Grain: one operational table, as the last run found it: what was read, what had changed, what is in quarantine. -#}
+{%- set run = run_clock() %}
+
+with changes as (
+    {% for component, table in landed_tables() %}
+    {{ landing_changes(component, table, ref('land_' ~ table), run) }}
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+quarantine as (
+    select
+        source_table,
+        count(*) as quarantined
+    from {{ ref('cube_quarantine') }}
+    where resolved_at is null
+    group by source_table
+),
+
+final as (
+    select
+        changes.*,
+        coalesce(quarantine.quarantined, 0) as values_quarantined,
+        {{ run }} as run_at
+    from changes
+    left join quarantine on quarantine.source_table = changes.source_table
+)
+
+select * from final
