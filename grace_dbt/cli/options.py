@@ -17,3 +17,7 @@ Database = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON on stdout.")]
+Target = Annotated[str, typer.Option(help="dbt target: duckdb, or sqlite over a SQLite database.")]
+
+# Whatever a command does not know itself goes to dbt as it is.
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}

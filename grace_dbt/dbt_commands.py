@@ -1,0 +1,137 @@
+"""`grace-dbt build`, `test` and `docs`: dbt with the settings of this installation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace_dbt.dbt_runner import DbtOutcome, run_dbt
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.locking import exclusive
+from grace_dbt.publishing import current
+from grace_dbt.settings import Settings
+
+SELECTORS = ("--select", "-s", "--models", "-m", "--selector", "--exclude")
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One dbt test: `status` is pass, warn, fail, error or skipped; `failures` counts rows that break a rule."""
+
+    __test__ = False  # pytest: this is no test class
+
+    name: str
+    status: str
+    failures: int
+    rules: dict[str, int]
+
+
+def build(settings: Settings, arguments: Sequence[str], *, target: str, quiet: bool) -> DbtOutcome:
+    """Run `dbt build` against the operational database of the settings.
+
+    Raises:
+        GraceError: There is no operational database, or another process builds.
+    """
+    settings.operational.require_file()
+    with exclusive(settings, "build"):
+        return run_dbt(["build", *arguments], settings, target=target, loud=not quiet)
+
+
+def test(
+    settings: Settings, arguments: Sequence[str], *, target: str, quiet: bool
+) -> list[TestResult]:
+    """Run `dbt test`; without a selection and before the first refresh, only on the operational tables.
+
+    Returns:
+        Every test that ran. A contract that only warns in dbt is here with its status `warn`.
+
+    Raises:
+        GraceError: There is no operational database, another process builds, or dbt could not start.
+    """
+    settings.operational.require_file()
+    arguments = list(arguments)
+    if current(settings) is None and not any(a.split("=")[0] in SELECTORS for a in arguments):
+        arguments += ["--select", "source:*"]
+    with exclusive(settings, "test"):
+        outcome = run_dbt(
+            ["test", "--store-failures", *arguments], settings, target=target, loud=not quiet
+        )
+        if outcome.errors and not outcome.nodes:
+            raise GraceError(
+                f"dbt could not test: {outcome.errors[0].strip().splitlines()[0]}",
+                f"dbt's log: {settings.home / 'logs' / 'dbt.log'}",
+            )
+        broken = _broken_rules(outcome, settings) if target == "duckdb" else {}
+    return [
+        TestResult(
+            node.node.name,
+            str(node.status),
+            int(node.failures or 0),
+            broken.get(node.node.unique_id, {}),
+        )
+        for node in outcome.nodes
+        if node.node.resource_type == "test"
+    ]
+
+
+def _broken_rules(outcome: DbtOutcome, settings: Settings) -> dict[str, dict[str, int]]:
+    """Rows by broken rule, read from the failures that dbt stored, for tests whose rows name a rule."""
+    import duckdb
+
+    found: dict[str, dict[str, int]] = {}
+    with duckdb.connect(str(settings.build_file), read_only=True) as connection:
+        for result in outcome.with_status("warn", "fail"):
+            rows = connection.table(result.node.relation_name)
+            if "rule" in rows.columns:
+                counts = rows.aggregate("rule, count(*) as failures").order("rule").fetchall()
+                found[result.node.unique_id] = dict(counts)
+    return found
+
+
+def write_docs(settings: Settings, out: Path | None = None) -> Path:
+    """Write the docs site, lineage included, as one static file.
+
+    Args:
+        settings: The installation.
+        out: Where to; default `docs/index.html` under GRACE_HOME.
+
+    Returns:
+        The file.
+
+    Raises:
+        GraceError: There is no operational database, or dbt failed.
+    """
+    settings.operational.require_file()
+    page = out or settings.home / "docs" / "index.html"
+    with exclusive(settings, "docs"):
+        outcome = run_dbt(["docs", "generate", "--static"], settings)
+    if not outcome.success:
+        raise GraceError(
+            f"The docs could not be written: {(outcome.errors or ['dbt gave no reason'])[0].strip()}",
+            f"dbt's log: {settings.home / 'logs' / 'dbt.log'}",
+            ExitCode.BAD,
+        )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_bytes((settings.home / "dbt" / "duckdb" / "static_index.html").read_bytes())
+    return page
+
+
+def serve_docs(page: Path, port: int) -> None:
+    """Serve the directory of the page on 127.0.0.1 until interrupted.
+
+    Raises:
+        GraceError: The port is taken.
+    """
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    handler = partial(SimpleHTTPRequestHandler, directory=str(page.parent))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise GraceError(
+            f"Port {port} can't be used: {error.strerror}.", "Choose another with --port."
+        ) from error
+    with server:
+        server.serve_forever()
