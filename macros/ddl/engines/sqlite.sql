@@ -25,10 +25,11 @@
 {#-
     UPDATE and DELETE fail by trigger; a cascade from a parent fires the same delete trigger. INSERT OR REPLACE deletes
     without firing one, so an insert that meets an existing key fails as well: OR IGNORE on a duplicate is refused with it.
+    The rowid is such a key beside a primary key of text.
 -#}
 {% macro sqlite__plan_immutability(node, schema) %}
     {% set rule = node.name ~ (' is append-only' if node.config.meta.mutability == 'append_only' else ' is immutable after creation') %}
-    {% set same = [] %}
+    {% set same = ['rowid = new.rowid'] %}
     {% for key in unique_keys(node) %}
         {% set pairs = [] %}
         {% for name in key %}
