@@ -79,7 +79,7 @@ def run_dbt(
     try:
         result = dbtRunner(callbacks=[listen]).invoke(arguments)
     finally:
-        if target == "duckdb":
+        if target != "sqlite":
             _release_build_file()
     if result.exception is not None:
         errors.append(str(result.exception))
@@ -115,7 +115,7 @@ def plan_ddl(dialect: str, settings: Settings) -> list[dict[str, str]]:
             found.append(message.removeprefix(mark))
 
     arguments = ["run-operation", "print_ddl_plan", "--args", json.dumps({"dialect": dialect})]
-    outcome = run_dbt(arguments, settings, on_event=listen)
+    outcome = run_dbt(arguments, settings, target="plan", on_event=listen)
     if not outcome.success or not found:
         raise GraceError(
             f"The schema could not be planned: {(outcome.errors or ['dbt said nothing'])[0]}",

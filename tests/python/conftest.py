@@ -1,0 +1,149 @@
+"""Fixtures that the whole suite shares: the planned schema, fresh databases, and the command line.
+
+Nothing of the package is imported here, so that tests that prove it from outside stay outside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REAL_SAMPLE = ROOT / "tests" / "fixtures" / "grace_sample.sqlite"
+DIALECTS = ("sqlite", "duckdb")
+
+Plan = list[dict[str, str]]
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """The environment of a process that has its state under a home of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GRACE_")}
+    return {**kept, "GRACE_HOME": str(home), "COLUMNS": "120", **variables}
+
+
+@dataclass
+class GraceCli:
+    """Runs `grace-dbt` as a process of its own."""
+
+    home: Path
+
+    def run(
+        self,
+        *arguments: str | Path,
+        limits: Callable[[], None] | None = None,
+        rights: bool = True,
+        **variables: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end.
+
+        Args:
+            arguments: What stands behind `grace-dbt`.
+            limits: Called in the new process before it starts.
+            rights: Without them a read-only file is read-only for root as well.
+            variables: More environment.
+        """
+        return subprocess.run(
+            [*(() if rights else without_rights()), *self.command(*arguments)],
+            env=environment(self.home, **variables),
+            cwd=self.home.parent,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            preexec_fn=limits,
+        )
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start, and go on."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=environment(self.home),
+            cwd=self.home.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @staticmethod
+    def command(*arguments: str | Path) -> list[str]:
+        return [sys.executable, "-m", "grace_dbt", *map(str, arguments)]
+
+
+def without_rights() -> tuple[str, ...]:
+    """A prefix that takes root's power over file rights away; skips the test where that can't be done."""
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root may write everything, and setpriv is missing")
+    return ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+
+
+@pytest.fixture(scope="session")
+def planned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GRACE_HOME in which the plan of each dialect is kept: dbt runs once a session and dialect."""
+    home = tmp_path_factory.mktemp("planned") / "home"
+    cli = GraceCli(home)
+    for process in [cli.start("ddl", "--dialect", dialect) for dialect in DIALECTS]:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    return home
+
+
+@pytest.fixture(scope="session")
+def ddl_plan(planned_home: Path) -> dict[str, Plan]:
+    """The plan of each dialect."""
+    plans: dict[str, Plan] = {}
+    for dialect in DIALECTS:
+        [kept] = (planned_home / "dbt" / "ddl").glob(f"{dialect}-*.json")
+        plans[dialect] = json.loads(kept.read_text())
+    return plans
+
+
+@pytest.fixture
+def grace_home(planned_home: Path, tmp_path: Path) -> Path:
+    """A GRACE_HOME of its own that knows the plans already."""
+    home = tmp_path / "home"
+    shutil.copytree(planned_home / "dbt" / "ddl", home / "dbt" / "ddl")
+    return home
+
+
+@pytest.fixture
+def grace_cli(grace_home: Path) -> GraceCli:
+    """The command line with a GRACE_HOME of its own."""
+    return GraceCli(grace_home)
+
+
+@pytest.fixture(scope="session")
+def templates(ddl_plan: dict[str, Plan], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with one freshly created database of each dialect."""
+    folder = tmp_path_factory.mktemp("templates")
+    with sqlite3.connect(folder / "fresh.sqlite") as lite:
+        for step in ddl_plan["sqlite"]:
+            lite.execute(step["sql"])
+    lite.close()
+    with duckdb.connect(folder / "fresh.duckdb") as duck:
+        for step in ddl_plan["duckdb"]:
+            duck.execute(step["sql"])
+    return folder
+
+
+@pytest.fixture
+def fresh_sqlite(templates: Path, tmp_path: Path) -> Path:
+    """A SQLite file with the whole schema and no rows."""
+    return Path(shutil.copy(templates / "fresh.sqlite", tmp_path / "fresh.sqlite"))
+
+
+@pytest.fixture
+def fresh_duckdb(templates: Path, tmp_path: Path) -> Path:
+    """A DuckDB file with the whole schema and no rows."""
+    return Path(shutil.copy(templates / "fresh.duckdb", tmp_path / "fresh.duckdb"))
