@@ -19,7 +19,7 @@
             }) %}
             {% do rules.append({
                 'column': column.name, 'reason': 'outside_time_span',
-                'breach': '(' ~ parse_timestamp(name) ~ ') is not null and (' ~ read_timestamp(name) ~ ') is null'
+                'breach': 'not (' ~ is_in_span(parse_timestamp(name)) ~ ')'
             }) %}
         {% elif column.data_type not in ('text', 'blob') %}
             {% do rules.append({
@@ -37,11 +37,20 @@
     {{ return(rules) }}
 {% endmacro %}
 
-{#- Whether a landed row breaks any rule: decided once, when the row changes, so that quarantine reads flagged rows only. -#}
+{#-
+    Whether a landed row breaks any rule: decided once, when the row changes, so that quarantine reads flagged rows only.
+    A time is parsed once for both of its rules.
+-#}
 {% macro has_finding(node) %}
     {% set breaches = [] %}
     {% for rule in quarantine_rules(node) %}
-        {% do breaches.append('coalesce(' ~ rule.breach ~ ', ' ~ truth(false) ~ ')') %}
+        {% set breach = rule.breach %}
+        {% if rule.reason == 'outside_time_span' %}
+            {% do breaches.pop() %}
+            {% set name = adapter.quote(rule.column) %}
+            {% set breach = name ~ ' is not null and not coalesce(' ~ is_in_span(parse_timestamp(name)) ~ ', ' ~ truth(false) ~ ')' %}
+        {% endif %}
+        {% do breaches.append('coalesce(' ~ breach ~ ', ' ~ truth(false) ~ ')') %}
     {% endfor %}
     {{ return('(' ~ breaches | join('\n        or ') ~ ')') }}
 {% endmacro %}

@@ -6,7 +6,11 @@
 {% endmacro %}
 
 {% macro duckdb__json_text(column, key) %}
-    {{ return("case when json_valid(" ~ column ~ ") then json_extract_string(" ~ column ~ ", '$." ~ key ~ "') end") }}
+    {#- Looking for the key first spares most rows the parser. -#}
+    {{ return(
+        "case when contains(" ~ column ~ ", '\"" ~ key ~ "\"') and json_valid(" ~ column ~ ") then json_extract_string(" ~ column
+        ~ ", '$." ~ key ~ "') end"
+    ) }}
 {% endmacro %}
 
 {% macro sqlite__json_text(column, key) %}

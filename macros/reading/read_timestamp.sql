@@ -4,8 +4,13 @@
 -#}
 {% macro read_timestamp(column) %}
     {% set moment = parse_timestamp(column) %}
+    {{ return('case when ' ~ is_in_span(moment) ~ ' then ' ~ moment ~ ' end') }}
+{% endmacro %}
+
+{#- Whether a parsed moment lies in the accepted span; NULL for NULL. -#}
+{% macro is_in_span(moment) %}
     {% set first, last = accepted_span() %}
-    {{ return('case when ' ~ moment ~ ' between ' ~ first ~ ' and ' ~ last ~ ' then ' ~ moment ~ ' end') }}
+    {{ return('(' ~ moment ~ ') between ' ~ first ~ ' and ' ~ last) }}
 {% endmacro %}
 
 {#- The first and the last accepted moment, as literals: the last one is the run's own clock plus the allowed skew. -#}
@@ -23,12 +28,18 @@
     {{ exceptions.raise_compiler_error('parse_timestamp has no body for ' ~ target.type ~ ': text to UTC timestamp, NULL if unreadable') }}
 {% endmacro %}
 
-{#- The pattern keeps out what DuckDB reads besides: 'infinity', 'epoch', years BC, zone names, one-digit months. -#}
+{#-
+    The patterns keep out what DuckDB reads besides: 'infinity', 'epoch', years BC, zone names, one-digit months, 24:00.
+    The plain spelling comes first: it needs no zone, and nearly every row has it.
+-#}
 {% macro duckdb__parse_timestamp(column) %}
     {%- set text = 'cast(' ~ column ~ ' as varchar)' -%}
-    {%- set iso = "'\\s*\\d{4}-\\d{2}-\\d{2}([ T]\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?)?( ?(Z|z|[+-]\\d{2}(:?\\d{2})?))?\\s*'" -%}
+    {%- set clock = '([01]\\d|2[0-3]):\\d{2}' -%}
+    {%- set plain = "'\\d{4}-\\d{2}-\\d{2}[ T]" ~ clock ~ ":\\d{2}(\\.\\d{1,9})?'" -%}
+    {%- set iso = "'\\s*\\d{4}-\\d{2}-\\d{2}([ T]" ~ clock ~ "(:\\d{2}(\\.\\d{1,9})?)?)?( ?(Z|z|[+-]\\d{2}(:?\\d{2})?))?\\s*'" -%}
     {{ return(
-        "case when regexp_full_match(" ~ text ~ ", " ~ iso ~ ") then timezone('UTC', try_cast("
+        "case when regexp_full_match(" ~ text ~ ", " ~ plain ~ ") then try_cast(" ~ text ~ " as timestamp)"
+        ~ " when regexp_full_match(" ~ text ~ ", " ~ iso ~ ") then timezone('UTC', try_cast("
         ~ "regexp_replace(trim(" ~ text ~ "), ' ([zZ+-])', '\\1') as timestamptz)) end"
     ) }}
 {% endmacro %}

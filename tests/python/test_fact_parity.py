@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -124,15 +125,19 @@ FIRST_BENCHMARKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory, fresh_sqlite: Any) -> Path:
-    path: Path = fresh_sqlite(tmp_path_factory.mktemp("parity") / "operational.sqlite")
+def first_database(template: Path, path: Path) -> Path:
+    shutil.copy(template, path)
     with sqlite3.connect(path) as connection:
         for row in FIRST_LOAD:
             insert(connection, "action_contracts", row)
         for row in FIRST_BENCHMARKS:
             insert(connection, "benchmark_runs", row)
     return path
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> Path:
+    return first_database(templates / "fresh.sqlite", tmp_path_factory.mktemp("parity") / "operational.sqlite")
 
 
 @pytest.fixture(scope="module")
@@ -172,14 +177,9 @@ def test_first_load(first: RefreshReport, database: Path) -> None:
     assert (contracts.read, contracts.inserted, contracts.updated, contracts.deleted) == (len(FIRST_LOAD),) * 2 + (0, 0)
 
 
-def test_first_load_equals_the_oracle(settings: Settings, tmp_path: Path, fresh_sqlite: Any, first: RefreshReport) -> None:
-    untouched: Path = fresh_sqlite(tmp_path / "untouched.sqlite")
-    with sqlite3.connect(untouched) as connection:
-        for row in FIRST_LOAD:
-            insert(connection, "action_contracts", row)
-        for row in FIRST_BENCHMARKS:
-            insert(connection, "benchmark_runs", row)
-    assert_parity(first.snapshot.snapshot_path, untouched)
+def test_first_load_equals_the_oracle(tmp_path: Path, templates: Path, first: RefreshReport) -> None:
+    as_it_was = first_database(templates / "fresh.sqlite", tmp_path / "as_it_was.sqlite")
+    assert_parity(first.snapshot.snapshot_path, as_it_was)
 
 
 def test_bad_values_are_in_quarantine(first: RefreshReport) -> None:
