@@ -9,6 +9,7 @@ from pathlib import Path
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
+from grace_dbt.operational.schema import require_tables
 from grace_dbt.publishing import current
 from grace_dbt.settings import Settings
 
@@ -33,7 +34,7 @@ def build(settings: Settings, arguments: Sequence[str], *, target: str, quiet: b
     Raises:
         GraceError: There is no operational database, or another process builds.
     """
-    settings.operational.require_file()
+    require_tables(settings.operational)
     with exclusive(settings, "build"):
         return run_dbt(["build", *arguments], settings, target=target, loud=not quiet)
 
@@ -49,7 +50,7 @@ def test(
     Raises:
         GraceError: There is no operational database, another process builds, or dbt could not start.
     """
-    settings.operational.require_file()
+    require_tables(settings.operational)
     arguments = list(arguments)
     if current(settings) is None and not any(a.split("=")[0] in SELECTORS for a in arguments):
         arguments += ["--select", "source:*"]
@@ -102,7 +103,7 @@ def write_docs(settings: Settings, out: Path | None = None) -> Path:
     Raises:
         GraceError: There is no operational database, or dbt failed.
     """
-    settings.operational.require_file()
+    require_tables(settings.operational)
     page = out or settings.home / "docs" / "index.html"
     with exclusive(settings, "docs"):
         outcome = run_dbt(["docs", "generate", "--static"], settings)

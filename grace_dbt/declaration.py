@@ -43,7 +43,8 @@ class Column:
         pii: Whether it can hold personal data.
         accepted_values: Every value that a writer should use; empty where anything goes.
         range: Lowest and highest value, either None where it is open; None where anything goes.
-        format: What a value looks like where the type doesn't say it: `timestamp` (text), `epoch_seconds`.
+        format: What a value looks like where its type doesn't say it: `timestamp` (text) or
+            `epoch_seconds`.
     """
 
     name: str
@@ -114,7 +115,7 @@ class Table:
 
     @property
     def unique_keys(self) -> tuple[tuple[str, ...], ...]:
-        """Every set of columns whose values stand only once: primary key, unique columns and indexes."""
+        """Every set of columns whose values stand only once, the primary key first."""
         return (
             self.primary_key,
             *((column.name,) for column in self.columns if column.unique),
@@ -186,7 +187,7 @@ def select_component(tables: Mapping[str, Table], component: str) -> dict[str, T
     return selected
 
 
-def _read_tables(document: Any) -> Iterator[Table]:
+def _read_tables(document: dict[str, Any]) -> Iterator[Table]:
     for source in document["sources"]:
         for table in source["tables"]:
             config = table["config"]

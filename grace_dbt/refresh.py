@@ -11,6 +11,7 @@ from typing import Any
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
+from grace_dbt.operational.schema import require_tables
 from grace_dbt.publishing import Published, current, publish
 from grace_dbt.settings import Settings
 
@@ -76,7 +77,7 @@ def refresh(
             snapshot published before stays current.
     """
     started = time.monotonic()
-    settings.operational.require_file()
+    require_tables(settings.operational)
     with exclusive(settings, "refresh"):
         begun = datetime.now(UTC)
         command = ["build", *SELECTION, *(["--full-refresh"] if full else [])]

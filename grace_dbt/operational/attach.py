@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING
 
 from grace_dbt.operational.url import OperationalUrl
+
+if TYPE_CHECKING:
+    import duckdb
 
 ALIAS = "grace"
 
 
-def attach_operational(connection: Any, url: str) -> None:
-    """Attach the database of a URL as `grace`; SQLite is read as text, so that no value can stop a scan.
+def attach_operational(connection: duckdb.DuckDBPyConnection, url: str) -> None:
+    """Attach the database of a URL as `grace`; SQLite is read as text: no value can stop a scan.
 
     Raises:
         GraceError: The URL is no good, or the file is missing.
@@ -27,9 +30,9 @@ def attach_operational(connection: Any, url: str) -> None:
         connection.execute(f"attach if not exists '{path}' as {ALIAS} (read_only)")
 
 
-def load_sqlite_scanner(connection: Any) -> None:
+def load_sqlite_scanner(connection: duckdb.DuckDBPyConnection) -> None:
     """Load the extension from its wheel: no network, and nothing written to a home directory."""
     wheel = resources.files("duckdb_extension_sqlite_scanner")
-    version = connection.execute("select library_version from pragma_version()").fetchone()[0]
+    [(version,)] = connection.execute("select library_version from pragma_version()").fetchall()
     extension = wheel / "extensions" / version / "sqlite_scanner.duckdb_extension"
     connection.execute(f"load '{str(extension).replace(chr(39), chr(39) * 2)}'")

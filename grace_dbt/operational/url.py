@@ -47,7 +47,7 @@ class OperationalUrl:
 
     def __str__(self) -> str:
         """The URL with its absolute path, as other processes can use it."""
-        return f"{self.dialect}:///{self.path}"
+        return f"{self.dialect}:///{str(self.path).replace('%', '%25')}"
 
     def require_file(self) -> None:
         """Fail where there is no database to read.

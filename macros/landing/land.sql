@@ -3,7 +3,8 @@
 
     Change is told by content: every row is read and hashed, and only rows whose hash differs are written, each table
     counting its own changes in _change_seq. A row that is gone stays, marked deleted. Rows that share a key or have none
-    are kept apart by _occurrence, so that staging can take one and quarantine the others.
+    are kept apart by their _landing_id (position among equals, then '=' and the key, or '!' and the hash where the key is
+    NULL), so that staging can take one and quarantine the others.
 -#}
 {% macro land(component, table) %}
     {% set relation = operational(component, table) %}
@@ -27,29 +28,19 @@ keyed as (
     from rows_read
 ),
 
-identified as (
-    select
-        *,
-        coalesce('=' || {{ key }}, '!' || {{ as_text('_row_hash') }}) as _key,
-        {{ occurrence(relation, node, present) }} as _occurrence
-    from keyed
-),
-
 landed as (
     select
-        {{ as_text('_occurrence') }} || _key as _landing_id,
-        _key,
-        _occurrence,
+        {{ as_text(occurrence(relation, node, present)) }} || coalesce('=' || {{ clean_text(key) }}, '!' || {{ as_text('_row_hash') }}) as _landing_id,
         _row_hash,
         {{ columns }}
-    from identified
+    from keyed
 ){% if is_incremental() %},
 
 known as (
     select
         _landing_id as _known_id,
         _row_hash as _known_hash,
-        _first_seen_at,
+        _first_seen_at as _known_since,
         _is_deleted as _was_deleted
     from {{ this }}
 ),
@@ -62,66 +53,48 @@ differing as materialized (
         _known_id is null
         or (_landing_id is not null and (_was_deleted or _row_hash <> _known_hash))
         or (_landing_id is null and not _was_deleted{{ '' if present else ' and 1 = 0' }})
-),
+){% endif %},
 
-this_change as (
-    select coalesce(max(_change_seq), 0) + 1 as _change_seq
-    from {{ this }}
+readable as (
+    select
+        _landing_id,
+        _row_hash,
+        {{ 'coalesce(_known_since, ' ~ run ~ ')' if is_incremental() else run }} as _first_seen_at,
+        {% for name in node.columns %}
+        {{ clean_text(adapter.quote(name)) }} as {{ adapter.quote(name) }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ 'differing where _landing_id is not null' if is_incremental() else 'landed' }}
 ),
 
 changed as (
     select
-        differing._landing_id,
-        differing._key,
-        differing._occurrence,
-        differing._row_hash,
-        this_change._change_seq,
-        coalesce(differing._first_seen_at, {{ run }}) as _first_seen_at,
+        _landing_id,
+        _row_hash,
+        {{ '(select coalesce(max(_change_seq), 0) + 1 from ' ~ this ~ ')' if is_incremental() else '1' }} as _change_seq,
+        _first_seen_at,
         {{ run }} as _changed_at,
         {{ truth(false) }} as _is_deleted,
         {{ has_finding(node) }} as _has_finding,
         {{ columns }}
-    from differing
-    cross join this_change
-    where differing._landing_id is not null
-),
-
-gone as (
-    select
-        last_seen._landing_id,
-        last_seen._key,
-        last_seen._occurrence,
-        last_seen._row_hash,
-        this_change._change_seq,
-        last_seen._first_seen_at,
-        {{ run }} as _changed_at,
-        {{ truth(true) }} as _is_deleted,
-        last_seen._has_finding,
-        {{ columns }}
-    from {{ this }} as last_seen
-    cross join this_change
-    where last_seen._landing_id in (select _known_id from differing where _landing_id is null)
+    from readable
 )
 
 select * from changed
+{% if is_incremental() %}
 
 union all
 
-select * from gone
-{% else %}
-
 select
     _landing_id,
-    _key,
-    _occurrence,
     _row_hash,
-    1 as _change_seq,
-    {{ run }} as _first_seen_at,
+    (select coalesce(max(_change_seq), 0) + 1 from {{ this }}) as _change_seq,
+    _first_seen_at,
     {{ run }} as _changed_at,
-    {{ truth(false) }} as _is_deleted,
-    {{ has_finding(node) }} as _has_finding,
+    {{ truth(true) }} as _is_deleted,
+    _has_finding,
     {{ columns }}
-from landed
+from {{ this }}
+where _landing_id in (select _known_id from differing where _landing_id is null)
 {% endif %}
 {% endmacro %}
 
@@ -163,4 +136,4 @@ from landed
 {% endmacro %}
 
 {#- A landed row that staging reads: still there, with a key, and the first of its key. -#}
-{% macro is_landed() %}{{ return("not _is_deleted and _occurrence = 1 and _key like '=%'") }}{% endmacro %}
+{% macro is_landed() %}{{ return("not _is_deleted and _landing_id like '1=%'") }}{% endmacro %}

@@ -23,6 +23,7 @@
     {{ return("select * from sqlite_query('" ~ relation.database ~ "', '" ~ native | replace("'", "''") ~ "')") }}
 {% endmacro %}
 
+{#- What each cell holds as text, whatever its storage class: a SQLite column may hold any of them. -#}
 {% macro sqlite__rows_as_text(relation, node, present) %}
     {% if not present %}
         {{ return(default__rows_as_text(relation, node, present)) }}
@@ -30,15 +31,36 @@
     {% set columns = [] %}
     {% for column in node.columns.values() %}
         {% set name = quote_name(column.name, 'sqlite') %}
-        {% if column.name not in present %}
-            {% set value = 'cast(null as text)' %}
-        {% elif column.data_type == 'blob' %}
-            {% set value = 'hex(' ~ name ~ ')' %}
+        {% if column.name in present %}
+            {% set cell = 'case typeof(' ~ name ~ ") when 'text' then " ~ name ~ " when 'real' then printf('%!.17g', " ~ name
+                ~ ") when 'blob' then hex(" ~ name ~ ') else cast(' ~ name ~ ' as text) end' %}
         {% else %}
-            {% set value = "case typeof(" ~ name ~ ") when 'text' then " ~ name ~ " when 'real' then printf('%!.17g', "
-                ~ name ~ ") when 'blob' then hex(" ~ name ~ ") else cast(" ~ name ~ " as text) end" %}
+            {% set cell = 'cast(null as text)' %}
         {% endif %}
-        {% do columns.append(value ~ ' as ' ~ name) %}
+        {% do columns.append(cell ~ ' as ' ~ name) %}
     {% endfor %}
     {{ return('select ' ~ columns | join(', ') ~ ' from ' ~ relation) }}
+{% endmacro %}
+
+{#-
+    A text as it may be kept: bytes that are not UTF-8, which SQLite hands out as text and which break whatever touches them
+    later, become \x and their hex digits.
+-#}
+{% macro clean_text(column) %}{{ return(adapter.dispatch('clean_text', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__clean_text(column) %}{{ return(column) }}{% endmacro %}
+
+{#- The pattern is matched by code point, so bytes that are none don't match. -#}
+{% macro duckdb__clean_text(column) %}
+    {{ return("case when regexp_full_match(" ~ column ~ ", '(?s:.*)') then " ~ column ~ " when " ~ column
+        ~ " is not null then '\\x' || hex(" ~ column ~ ') end') }}
+{% endmacro %}
+
+{#- Whether a landed text is the hex digits that clean_text left; none where the engine never gets that far. -#}
+{% macro is_hex_of_bytes(column) %}{{ return(adapter.dispatch('is_hex_of_bytes', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__is_hex_of_bytes(column) %}{{ return(none) }}{% endmacro %}
+
+{% macro duckdb__is_hex_of_bytes(column) %}
+    {{ return("starts_with(" ~ column ~ ", '\\x') and regexp_full_match(" ~ column ~ ", '\\\\x(?:[0-9A-F]{2})+')") }}
 {% endmacro %}

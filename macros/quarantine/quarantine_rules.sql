@@ -8,7 +8,7 @@
         {% set name = adapter.quote(column.name) %}
         {% if column_constraints(column, 'primary_key') %}
             {% do rules.append({'column': column.name, 'reason': 'missing_key', 'breach': name ~ ' is null'}) %}
-            {% do rules.append({'column': column.name, 'reason': 'duplicate_key', 'breach': '_occurrence > 1'}) %}
+            {% do rules.append({'column': column.name, 'reason': 'duplicate_key', 'breach': "_landing_id not like '1=%' and _landing_id not like '1!%'"}) %}
         {% elif column_constraints(column, 'not_null') %}
             {% do rules.append({'column': column.name, 'reason': 'missing', 'breach': name ~ ' is null'}) %}
         {% endif %}
@@ -26,6 +26,9 @@
                 'column': column.name, 'reason': 'unreadable',
                 'breach': name ~ ' is not null and (' ~ read_column(name, column.data_type) ~ ') is null'
             }) %}
+        {% endif %}
+        {% if column.data_type in ('text', 'json') and is_hex_of_bytes(name) %}
+            {% do rules.append({'column': column.name, 'reason': 'not_utf8', 'breach': is_hex_of_bytes(name)}) %}
         {% endif %}
         {% if column.config.meta.accepted_values is defined %}
             {% do rules.append({

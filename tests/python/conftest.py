@@ -19,7 +19,6 @@ import duckdb
 import pytest
 
 ROOT = Path(__file__).parents[2]
-REAL_SAMPLE = ROOT / "tests" / "fixtures" / "grace_sample.sqlite"
 DIALECTS = ("sqlite", "duckdb")
 
 Plan = list[dict[str, str]]
@@ -89,9 +88,13 @@ def without_rights() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def planned_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GRACE_HOME in which the plan of each dialect is kept: dbt runs once a session and dialect."""
-    home = tmp_path_factory.mktemp("planned") / "home"
+def planned_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GRACE_HOME in which the plan of each dialect is kept.
+
+    It outlives the session: dbt plans again only after the declaration or a macro has changed.
+    """
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    home = cache.mkdir("grace-home") if cache else tmp_path_factory.mktemp("grace-home")
     cli = GraceCli(home)
     for process in [cli.start("ddl", "--dialect", dialect) for dialect in DIALECTS]:
         _, errors = process.communicate(timeout=300)

@@ -9,7 +9,7 @@
     incremental_strategy='delete+insert',
     unique_key='contract_id',
     post_hook="delete from {{ this }} where contract_id in (
-        select id from {{ ref('land_action_contracts') }} where _is_deleted and _occurrence = 1
+        select id from {{ ref('land_action_contracts') }} where _is_deleted and _landing_id like '1=%'
     )"
 ) }}
 

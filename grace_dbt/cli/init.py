@@ -1,0 +1,109 @@
+"""`grace-dbt init`: create the operational schema, or complete it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace_dbt.cli.options import AsJson, Database
+from grace_dbt.cli.output import print_json, say, to_people
+from grace_dbt.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from grace_dbt.operational.schema import InitReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)
+
+
+def init(
+    db: Database = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the SQL that would run, and run nothing.")
+    ] = False,
+    enforce: Annotated[
+        bool,
+        typer.Option(
+            "--enforce", help="Also add missing indexes and triggers to tables of another writer."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create the operational schema, or what a database lacks of it.
+
+    What exists is never changed. A database that Grace made is adopted: missing tables are
+    created, and every difference is reported with the statement that would mend it. Safe to run
+    again at any time.
+
+    **Examples**
+
+    `grace-dbt init`
+
+    `grace-dbt init --db sqlite:////var/lib/grace/grace.db --dry-run`
+
+    `grace-dbt init --db duckdb:///grace.duckdb --json`
+    """
+    from grace_dbt.operational.plan import script
+    from grace_dbt.operational.schema import initialise
+
+    report = initialise(Settings.load(db), dry_run=dry_run, enforce=enforce)
+    if as_json:
+        print_json(report.as_data())
+    elif dry_run and report.steps:
+        typer.echo(script(report.steps, report.dialect))
+    _tell(report)
+
+
+def _tell(report: InitReport) -> None:
+    from collections import Counter
+
+    from rich.markup import escape
+
+    made = Counter(step.kind for step in report.steps)
+    counts = ", ".join(
+        f"{made[kind]} {kind if made[kind] == 1 else plural}"
+        for kind, plural in (("table", "tables"), ("index", "indexes"), ("trigger", "triggers"))
+        if made[kind]
+    )
+    place = escape(report.url)
+    if not report.steps:
+        say(f"Nothing to create in {place}.")
+    else:
+        say(f"{'Created' if report.applied else 'Would create'} {counts} in {place}.")
+    if report.adopted:
+        say(f"Adopted, and left as they are: {', '.join(report.adopted)}.")
+    if not report.drift:
+        return
+    say(f"{len(report.drift)} differences from the declaration:")
+    to_people().print(_drift_table(report))
+    if any(drift.mend for drift in report.drift):
+        say("[dim]The statements that mend: grace-dbt init --enforce --dry-run.[/]")
+
+
+def _drift_table(report: InitReport) -> Table:
+    from itertools import groupby
+
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("table", "what", "expected", "found", "mend"):
+        grid.add_column(heading, overflow="fold")
+    for _, group in groupby(report.drift, key=lambda drift: drift.table):
+        for place, drift in enumerate(group):
+            what, expected = f"{drift.kind.replace('_', ' ')} {drift.object}", drift.expected
+            if drift.kind in ("index", "trigger"):
+                # The full name begins with that of the table, which the line has already.
+                _, _, event = drift.object.partition("__")
+                what = expected if drift.kind == "index" else f"trigger {event}"
+                expected = "present"
+            cells = map(escape, (drift.table if place == 0 else "", what, expected, drift.found))
+            grid.add_row(*cells, "--enforce" if drift.mend else "-")
+        grid.add_section()
+    return grid

@@ -1,0 +1,186 @@
+"""The one way to reach an operational database, whatever its engine."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, Self
+
+from grace_dbt.errors import GraceError
+from grace_dbt.operational.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from grace_dbt.operational.url import OperationalUrl
+
+# How long a command waits for another process that has the database.
+WAIT_SECONDS = 30.0
+
+
+class Backend(Protocol):
+    """A connection to one operational database; a context manager that closes it.
+
+    Attributes:
+        cascades: Whether the engine has ON DELETE CASCADE and SET NULL.
+        checks_parents: Whether it refuses a new table whose reference points to no key.
+    """
+
+    cascades: bool
+    checks_parents: bool
+
+    def reflect(self, tables: Collection[str]) -> Catalogue:
+        """What the database holds under these lower-case table names, and what else has a name.
+
+        Raises:
+            GraceError: The database can't be read.
+        """
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything or nothing: holds off other writers from its beginning, commits at its end.
+
+        Raises:
+            GraceError: Another process writes for too long, or the database can't be written.
+        """
+        ...
+
+    def execute(self, sql: str) -> None:
+        """Run one statement.
+
+        Raises:
+            GraceError: The database refuses it.
+        """
+        ...
+
+    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
+        """Whether rows would break a unique index over these columns."""
+        ...
+
+    def close(self) -> None:
+        """Give the database back."""
+        ...
+
+    def __enter__(self) -> Self:
+        """The connection itself."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        ...
+
+
+def open_database(url: OperationalUrl, *, write: bool) -> Backend:
+    """Connect to an operational database.
+
+    Args:
+        url: Which one.
+        write: Whether to change it; its file is then created where it is missing.
+
+    Raises:
+        GraceError: The file is missing, is not a database of this engine, or can't be opened.
+    """
+    missing = _size(url) is None
+    if missing and not write:
+        url.require_file()
+    if missing:
+        require_directory(url)
+    _require_own_format(url)
+    if url.dialect == "sqlite":
+        from grace_dbt.operational.sqlite import SQLiteBackend
+
+        return SQLiteBackend.open(url.path, write=write)
+    from grace_dbt.operational.duckdb import DuckDBBackend
+
+    return DuckDBBackend.open(url.path, write=write)
+
+
+def holds_nothing(url: OperationalUrl) -> bool:
+    """Whether there is no database yet: no file, or one that was never filled.
+
+    Raises:
+        GraceError: A directory has the name, or the file can't be looked at.
+    """
+    size = _size(url)
+    if url.dialect == "duckdb" and size:
+        from grace_dbt.operational.duckdb import is_unborn
+
+        return is_unborn(url.path)
+    return not size
+
+
+def require_directory(url: OperationalUrl) -> None:
+    """Fail where the file could not be created.
+
+    Raises:
+        GraceError: Its directory is missing.
+    """
+    if not url.path.parent.is_dir():
+        raise GraceError(
+            f"There is no directory {url.path.parent}.",
+            "Create it first, or name another file with --db.",
+        )
+
+
+def open_scratch(dialect: str) -> Backend:
+    """An empty database in memory: what a plan makes is found by making it."""
+    if dialect == "sqlite":
+        from grace_dbt.operational.sqlite import SQLiteBackend
+
+        return SQLiteBackend.scratch()
+    from grace_dbt.operational.duckdb import DuckDBBackend
+
+    return DuckDBBackend.scratch()
+
+
+def _size(url: OperationalUrl) -> int | None:
+    """Bytes of the file; None where there is none."""
+    try:
+        facts = url.path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise GraceError(
+            f"{url.path} can't be reached: {error.strerror}.",
+            "Check the path and the rights of the directories above it.",
+        ) from error
+    if stat.S_ISDIR(facts.st_mode):
+        raise GraceError(
+            f"{url.path} is a directory, not a {url.dialect} database.",
+            f"Name a file: --db {url}/operational.{url.dialect}",
+        )
+    return facts.st_size
+
+
+def _require_own_format(url: OperationalUrl) -> None:
+    """Fail on a file of the other engine: DuckDB would fetch an extension to read SQLite's."""
+    try:
+        with url.path.open("rb") as file:
+            start = file.read(16)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise GraceError(
+            f"{url.path} can't be read: {error.strerror}.",
+            "Check the rights of the file and of the directories above it.",
+        ) from error
+    found = "sqlite" if start.startswith(b"SQLite format 3\0") else ""
+    found = found or ("duckdb" if start[8:12] == b"DUCK" else "")
+    if found and found != url.dialect:
+        raise GraceError(
+            f"{url.path} is a {found} database, not a {url.dialect} one.",
+            f"Use --db {found}:///{url.path}",
+        )
+    # SQLite would take a short file of anything else for an empty database, and write over it. A
+    # header of zeros is what a process leaves that was killed before it wrote the first page.
+    if url.dialect == "sqlite" and not found and any(start):
+        raise GraceError(
+            f"{url.path} is damaged, or not a SQLite database.",
+            "Restore it from a backup, or name another file with --db; nothing was changed.",
+        )

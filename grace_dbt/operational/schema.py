@@ -1,0 +1,493 @@
+"""Bring a database to the declared schema: create what is missing, change nothing, report."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from grace_dbt.declaration import Column, Table, load_declaration
+from grace_dbt.operational.backend import (
+    Backend,
+    holds_nothing,
+    open_database,
+    open_scratch,
+    require_directory,
+)
+from grace_dbt.operational.catalogue import (
+    Catalogue,
+    ColumnFacts,
+    ForeignKeyFacts,
+    IndexFacts,
+    TableFacts,
+)
+from grace_dbt.operational.plan import Step, planned_schema
+from grace_dbt.settings import Settings
+
+# What else than the declared type a writer may have chosen: staging reads all of these.
+_READABLE = {
+    "boolean": {"boolean", "integer"},
+    "timestamp": {"timestamp", "text"},
+    "json": {"json", "text"},
+}
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One way in which a database differs from the declaration.
+
+    Attributes:
+        table: Where.
+        kind: table, column, type, not_null, default, primary_key, unique, foreign_key, check,
+            index or trigger.
+        object: The column, index or trigger, or the columns of a key.
+        expected: What the declaration says.
+        found: What the database has.
+        mend: The statement of the plan that would mend it; None where only its owner can.
+    """
+
+    table: str
+    kind: str
+    object: str
+    expected: str
+    found: str
+    mend: str | None = None
+
+
+@dataclass(frozen=True)
+class SchemaChange:
+    """What is to be done to a database, and what can't or mustn't be.
+
+    Attributes:
+        statements: Missing tables, and whatever is missing of tables that our plan made.
+        mends: Indexes and triggers missing on tables of another writer; run only when asked for.
+        adopted: Names of the tables of another writer.
+        drift: Every difference that running the statements leaves.
+    """
+
+    statements: tuple[Step, ...] = ()
+    mends: tuple[Step, ...] = ()
+    adopted: tuple[str, ...] = ()
+    drift: tuple[Drift, ...] = ()
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What `init` did, or would do.
+
+    Attributes:
+        url: The database.
+        dialect: Its engine.
+        steps: The statements that were run, or would be.
+        applied: Whether they were.
+        adopted: Tables that another writer made.
+        drift: Differences that remain.
+    """
+
+    url: str
+    dialect: str
+    steps: tuple[Step, ...] = ()
+    applied: bool = False
+    adopted: tuple[str, ...] = ()
+    drift: tuple[Drift, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data: `created` counts what was run, `planned` lists what would be."""
+        made = Counter(step.kind for step in self.steps if self.applied)
+        return {
+            "url": self.url,
+            "created": {kind: made[kind] for kind in ("table", "index", "trigger")},
+            "planned": [] if self.applied else [step.sql for step in self.steps],
+            "adopted": list(self.adopted),
+            "drift": [asdict(drift) for drift in self.drift],
+        }
+
+
+def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = False) -> InitReport:
+    """Create what a database lacks of the operational schema, in one transaction.
+
+    Safe to run again, at the same time as another run, and after one that was killed. A database
+    that lacks nothing is only read.
+
+    Args:
+        settings: Names the database.
+        dry_run: Find out what would be run, and run nothing.
+        enforce: Also create missing indexes and triggers on tables that another writer made.
+
+    Raises:
+        GraceError: The database can't be reached, read or written; it is then as it was.
+    """
+    url = settings.operational
+    nothing = holds_nothing(url)
+    in_home = url.path.parent == settings.home
+    if nothing and not in_home:
+        require_directory(url)
+    declaration = load_declaration()
+    plan = planned_schema(url.dialect, settings)
+    with open_scratch(url.dialect) as scratch:
+        with scratch.transaction():
+            for step in plan:
+                scratch.execute(step.sql)
+        made = scratch.reflect(_names(plan))
+
+    def examine(database: Backend) -> SchemaChange:
+        found = database.reflect(_names(plan))
+        change = prepare(plan, found, made, declaration, database)
+        change = _hold_back_duplicates(change, found, made, database.has_duplicates)
+        return enforced(change) if enforce else change
+
+    if nothing:
+        change = SchemaChange(statements=plan)
+    else:
+        with open_database(url, write=False) as database:
+            change = examine(database)
+    if not dry_run and change.statements:
+        if in_home:
+            settings.ensure_home()
+        with open_database(url, write=True) as database, database.transaction():
+            # Another process may have been faster: what is run is decided under the lock.
+            change = examine(database)
+            for step in change.statements:
+                database.execute(step.sql)
+    drift = tuple(sorted(change.drift, key=lambda drift: drift.table))
+    return InitReport(str(url), url.dialect, change.statements, not dry_run, change.adopted, drift)
+
+
+def require_tables(url: OperationalUrl) -> None:
+    """Fail where there is nothing of Grace to read; one missing table among others is no matter.
+
+    Raises:
+        GraceError: The database is missing, damaged or locked, or has not one declared table.
+    """
+    with open_database(url, write=False) as backend:
+        if not backend.reflect(load_declaration().keys()).tables:
+            raise GraceError(
+                f"{url} has none of Grace's tables.", f"Create them with: grace-dbt init --db {url}"
+            )
+
+
+def prepare(
+    plan: Iterable[Step],
+    found: Catalogue,
+    made: Catalogue,
+    declaration: Mapping[str, Table],
+    engine: Backend,
+) -> SchemaChange:
+    """Compare a database with the plan and the declaration. Touches nothing.
+
+    A table counts as ours when the engine keeps the very definition that the plan makes; it is then
+    completed, since a run may have been interrupted. Any other table belongs to whoever made it,
+    and is only reported on.
+
+    Args:
+        plan: All steps, parents first.
+        found: What the database holds.
+        made: What the plan makes on an empty database.
+        declaration: The tables by name.
+        engine: Says what this engine can do.
+    """
+    work = _Comparison(found, made, declaration, engine)
+    for step in plan:
+        if step.kind == "table":
+            work.table(step)
+        else:
+            work.part(step)
+    return SchemaChange(
+        tuple(work.statements), tuple(work.mends), tuple(work.adopted), tuple(work.drift)
+    )
+
+
+def enforced(change: SchemaChange) -> SchemaChange:
+    """The same change with its mends among the statements, and no longer among the drift."""
+    mended = {step.sql for step in change.mends}
+    return replace(
+        change,
+        statements=change.statements + change.mends,
+        mends=(),
+        drift=tuple(drift for drift in change.drift if drift.mend not in mended),
+    )
+
+
+@dataclass
+class _Comparison:
+    """Collects a change, step by step."""
+
+    found: Catalogue
+    made: Catalogue
+    declaration: Mapping[str, Table]
+    engine: Backend
+    statements: list[Step] = field(default_factory=list)
+    mends: list[Step] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    new: set[str] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
+
+    def table(self, step: Step) -> None:
+        facts = self.found.tables.get(step.name.lower())
+        if facts is not None:
+            if not self.is_ours(step.name):
+                self.adopted.append(step.name)
+                self.drift += differences(self.declaration[step.name], facts, self.engine.cascades)
+            return
+        holder = self.found.names.get(step.name.lower())
+        obstacle = f"{holder} of this name" if holder else self.unfit_parent(step.name)
+        if obstacle is None:
+            self.statements.append(step)
+            self.new.add(step.name)
+            return
+        self.blocked.add(step.name)
+        mend = None if holder else step.sql
+        self.drift.append(Drift(step.name, "table", step.name, "table", obstacle, mend))
+
+    def part(self, step: Step) -> None:
+        """An index or a trigger."""
+        if step.table in self.blocked:
+            return
+        name = step.name.lower()
+        facts = self.found.tables.get(step.table.lower())
+        expected = self.made.tables[step.table.lower()]
+        if step.kind == "trigger":
+            words, present = "trigger", facts.triggers.get(name) if facts else None
+            same = present is not None and present == expected.triggers[name]
+        else:
+            index = expected.indexes[name]
+            words, present = describe_index(index), self.index_present(facts, index)
+            same = present == words
+        if same:
+            return
+        if present is None and (step.table in self.new or self.is_ours(step.table)):
+            self.statements.append(step)
+            return
+        mend = step.sql if present is None and self.can_mend(step) else None
+        found = ABSENT if present is None else f"another {present}"
+        self.drift.append(Drift(step.table, step.kind, step.name, words, found, mend))
+        if mend:
+            self.mends.append(step)
+
+    def index_present(self, facts: TableFacts | None, wanted: IndexFacts) -> str | None:
+        """What stands where an index should be: its own words, those of something else, or None."""
+        for index in facts.indexes.values() if facts else ():
+            if _serves(index, wanted):
+                return describe_index(wanted)
+        if facts and wanted.unique and _lower(wanted.columns) in map(_lower, facts.unique_keys):
+            return describe_index(wanted)
+        holder = self.found.names.get(wanted.name.lower())
+        return f"{holder} of this name" if holder else None
+
+    def can_mend(self, step: Step) -> bool:
+        """Whether the table has the columns.
+
+        SQLite takes a trigger on columns that don't exist, and fails every insert from then on.
+        """
+        table = self.declaration[step.table]
+        needed: set[str | None] = {name for key in table.unique_keys for name in key}
+        if step.kind == "index":
+            needed = set(self.made.tables[step.table.lower()].indexes[step.name.lower()].columns)
+        facts = self.found.tables[step.table.lower()]
+        return all(name and facts.column(name) for name in needed)
+
+    def is_ours(self, table: str) -> bool:
+        facts = self.found.tables.get(table.lower())
+        return facts is not None and facts.definition == self.made.tables[table.lower()].definition
+
+    def unfit_parent(self, name: str) -> str | None:
+        """Why the engine would refuse to create a table, as far as its parents are the cause."""
+        if not self.engine.checks_parents:
+            return None
+        child = self.made.tables[name.lower()]
+        for key in sorted(child.foreign_keys, key=str):
+            if key.parent in self.blocked:
+                return f"{ABSENT}: its parent {key.parent} is as well"
+            parent = self.found.tables.get(key.parent.lower())
+            if parent is None:
+                continue
+            own, target = child.column(key.columns[0]), parent.column(key.parent_columns[0])
+            keys = {_lower(columns) for columns in (parent.primary_key, *parent.unique_keys)}
+            same_type = own and target and own.declared_type == target.declared_type
+            if _lower(key.parent_columns) not in keys or not same_type:
+                return f"{ABSENT}: {key.parent}.{key.parent_columns[0]} is no fitting key"
+        return None
+
+
+def differences(table: Table, facts: TableFacts, cascades: bool = True) -> list[Drift]:
+    """How an existing table differs from its declaration in columns and constraints.
+
+    Spellings of a type, a default or a condition that mean the same are the same.
+    """
+
+    def drift(kind: str, name: str, expected: str, found: str) -> Drift:
+        return Drift(table.name, kind, name, expected, found)
+
+    result: list[Drift] = []
+    for column in table.columns:
+        existing = facts.column(column.name)
+        if existing is None:
+            result.append(drift("column", column.name, column.data_type, ABSENT))
+        else:
+            result += [drift(*words) for words in _column_differences(column, existing)]
+    declared = {column.name.lower() for column in table.columns}
+    for column_facts in facts.columns:
+        if column_facts.name.lower() not in declared:
+            result.append(drift("column", column_facts.name, ABSENT, column_facts.declared_type))
+
+    if set(_lower(table.primary_key)) != set(_lower(facts.primary_key)):
+        words = ", ".join(facts.primary_key) or ABSENT
+        result.append(drift("primary_key", table.name, ", ".join(table.primary_key), words))
+
+    result += [drift(*words) for words in _unique_differences(table, facts)]
+    result += [drift(*words) for words in _reference_differences(table, facts, cascades)]
+    found_checks = {_condition(check) for check in facts.checks}
+    for column in table.columns:
+        for check in column.checks:
+            words = check.replace("{column}", column.name)
+            if _condition(words) not in found_checks:
+                result.append(drift("check", column.name, words, ABSENT))
+    return result
+
+
+def _column_differences(column: Column, facts: ColumnFacts) -> Iterator[tuple[str, str, str, str]]:
+    if facts.kind not in _READABLE.get(column.data_type, {column.data_type}):
+        yield "type", column.name, column.data_type, facts.declared_type or "no type"
+    if column.not_null != facts.not_null:
+        nullable = ("nullable", "not null")
+        yield "not_null", column.name, nullable[column.not_null], nullable[facts.not_null]
+    if plain_default(column.default, column.data_type) != plain_default(
+        facts.default, column.data_type
+    ):
+        yield "default", column.name, column.default or ABSENT, facts.default or ABSENT
+
+
+def _unique_differences(table: Table, facts: TableFacts) -> Iterator[tuple[str, str, str, str]]:
+    unique: set[tuple[str, ...]] = {
+        (column.name.lower(),) for column in table.columns if column.unique
+    }
+    indexed = {_lower(index.columns) for index in table.indexes if index.unique}
+    found = {_lower(key) for key in facts.unique_keys}
+    found |= {
+        _lower(index.columns)
+        for index in facts.indexes.values()
+        if index.unique and not index.partial
+    }
+    for key in sorted(unique - found):
+        yield "unique", ", ".join(key), "unique", ABSENT
+    for extra in sorted(found - unique - indexed - {_lower(table.primary_key)}):
+        yield "unique", ", ".join(extra), ABSENT, "unique"
+
+
+def _reference_differences(
+    table: Table, facts: TableFacts, cascades: bool
+) -> Iterator[tuple[str, str, str, str]]:
+    def comparable(key: ForeignKeyFacts) -> tuple[Any, ...]:
+        action = key.action if cascades else ""
+        return _lower(key.columns), key.parent.lower(), _lower(key.parent_columns), action
+
+    expected = {
+        comparable(key): key
+        for column in table.columns
+        if (reference := column.references)
+        for key in [
+            ForeignKeyFacts(
+                (column.name,), reference.table, (reference.column,), reference.action.lower()
+            )
+        ]
+    }
+    found = {comparable(key): key for key in facts.foreign_keys}
+    for columns in sorted({key[0] for key in expected.keys() ^ found.keys()}):
+        wanted = [str(key) for words, key in expected.items() if words[0] == columns]
+        existing = [str(key) for words, key in found.items() if words[0] == columns]
+        yield (
+            "foreign_key",
+            ", ".join(columns),
+            "; ".join(wanted) or ABSENT,
+            "; ".join(existing) or ABSENT,
+        )
+
+
+def plain_default(default: str | None, data_type: str) -> str | float | bool | None:
+    """The value behind the SQL of a default: `'0'`, `0` and `FALSE` are one for a boolean."""
+    if default is None or default.strip("() ").lower() == "null":
+        return None
+    text = re.sub(r"(?i)^cast\((.*) as \w+\)$", r"\1", default.strip())
+    while text.startswith("(") and text.endswith(")"):
+        text = text[1:-1].strip()
+    lowered = text.lower()
+    if re.fullmatch(r"(get_)?current_timestamp(\(\))?|now\(\)", lowered):
+        return "current_timestamp"
+    bare = lowered.strip("'")
+    if data_type == "boolean" and bare in ("0", "1", "f", "t", "false", "true"):
+        return bare in ("1", "t", "true")
+    if data_type in ("integer", "real"):
+        try:
+            return float(bare)
+        except ValueError:
+            return lowered
+    return text
+
+
+def describe_index(index: IndexFacts) -> str:
+    """The words for an index in a report."""
+    columns = ", ".join(name or "an expression" for name in index.columns)
+    return f"{'unique ' if index.unique else ''}index on ({columns})"
+
+
+def _serves(index: IndexFacts, wanted: IndexFacts) -> bool:
+    return (
+        not index.partial
+        and _lower(index.columns) == _lower(wanted.columns)
+        and (index.unique or not wanted.unique)
+    )
+
+
+def _hold_back_duplicates(
+    change: SchemaChange,
+    found: Catalogue,
+    made: Catalogue,
+    has_duplicates: Callable[[str, Collection[str]], bool],
+) -> SchemaChange:
+    """Take out the unique indexes that rows forbid: one of them would undo everything else."""
+
+    def forbidden(step: Step) -> bool:
+        if step.kind != "index" or step.table.lower() not in found.tables:
+            return False
+        index = made.tables[step.table.lower()].indexes[step.name.lower()]
+        columns = [name for name in index.columns if name]
+        return index.unique and has_duplicates(step.table, columns)
+
+    held = [step for step in change.statements + change.mends if forbidden(step)]
+    if not held:
+        return change
+    names = {step.name for step in held}
+    reasons = [
+        Drift(
+            step.table,
+            "index",
+            step.name,
+            describe_index(made.tables[step.table.lower()].indexes[step.name.lower()]),
+            f"{ABSENT}, and rows that are equal in it stand in the way",
+            step.sql,
+        )
+        for step in held
+    ]
+    return replace(
+        change,
+        statements=tuple(step for step in change.statements if step.name not in names),
+        mends=tuple(step for step in change.mends if step.name not in names),
+        drift=(*(drift for drift in change.drift if drift.object not in names), *reasons),
+    )
+
+
+def _condition(text: str) -> str:
+    """A condition without what engines add or drop when they keep it."""
+    return re.sub(r'[\s"`()\[\]]', "", text).lower()
+
+
+def _lower(names: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple((name or "").lower() for name in names)
+
+
+def _names(plan: Iterable[Step]) -> set[str]:
+    return {step.table.lower() for step in plan}

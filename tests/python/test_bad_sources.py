@@ -1,0 +1,119 @@
+"""A refresh over databases as they are found: without keys, without tables or columns, with bytes that are no text."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.publishing import current
+from grace_dbt.refresh import refresh
+from grace_dbt.settings import Settings
+
+
+def settings_for(database: Path) -> Settings:
+    return Settings(database.parent / "home", OperationalUrl("sqlite", database))
+
+
+def published(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    snapshot = current(settings)
+    assert snapshot is not None
+    with duckdb.connect(snapshot.snapshot_path, read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+FACTS = "select contract_id, action_type, tier_code from fact_verification_executions order by 1"
+FINDINGS = """
+    select row_key, column_name, reason from cube_quarantine where resolved_at is null and source_table = 'action_contracts'
+    order by all
+"""
+
+
+@pytest.fixture
+def keyless(tmp_path: Path) -> Path:
+    """Contracts of another writer: no key, no tier column, one column more; no benchmark table at all."""
+    path = tmp_path / "keyless.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table action_contracts (id, action_type, status, created_at, surprise)")
+        connection.executemany(
+            "insert into action_contracts values (?, ?, 'verified', '2025-11-02 14:50:02', 1)",
+            [("a", "one"), ("a", "two"), ("a", "two"), ("b", "three"), (None, "four"), (None, "four"), (7, "five")],
+        )
+    return path
+
+
+def test_repeated_and_missing_keys_are_kept_apart(keyless: Path) -> None:
+    settings = settings_for(keyless)
+    report = refresh(settings)
+    facts = published(settings, FACTS)
+    assert [fact[0] for fact in facts] == ["7", "a", "b"]
+    assert facts[0][1:] == ("five", None)
+    assert facts[1][1] in ("one", "two")
+    findings = [f for f in published(settings, FINDINGS) if f[2] in ("duplicate_key", "missing_key")]
+    assert findings == [
+        ("a", "id", "duplicate_key"),
+        ("a", "id", "duplicate_key"),
+        (None, "id", "duplicate_key"),
+        (None, "id", "missing_key"),
+        (None, "id", "missing_key"),
+    ]
+    assert {source.table: source.read for source in report.sources} == {"action_contracts": 7, "benchmark_runs": 0}
+
+    # Once the repetition is gone the finding is resolved and nothing else has moved.
+    with sqlite3.connect(keyless) as connection:
+        connection.execute("delete from action_contracts where id = 'a' and action_type = 'two'")
+    refresh(settings)
+    assert published(settings, FACTS)[1] == ("a", "one", None)
+    assert not [f for f in published(settings, FINDINGS) if f[0] == "a" and f[2] == "duplicate_key"]
+
+
+def test_a_table_that_vanishes_leaves_what_was_landed(keyless: Path) -> None:
+    settings = settings_for(keyless)
+    refresh(settings)
+    before = published(settings, FACTS)
+    with sqlite3.connect(keyless) as connection:
+        connection.execute("alter table action_contracts rename to elsewhere")
+    refresh(settings)
+    assert published(settings, FACTS) == before != []
+
+
+def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path, templates: Path) -> None:
+    path = Path(shutil.copy(templates / "fresh.sqlite", tmp_path / "operational.sqlite"))
+    with sqlite3.connect(path) as connection:
+        connection.executescript("""
+            insert into action_contracts (id, action_type, expected_effect_hash, expected_effect, baseline_state, created_at)
+            values ('good', 'größe', '0', '{}', '{}', '2025-11-02 14:50:02'),
+                ('bad', cast(x'66ff6f' as text), '0', '{}', '{}', '2025-11-02 14:50:02');
+        """)
+    settings = settings_for(path)
+    refresh(settings)
+    assert published(settings, FACTS) == [("bad", "\\x66FF6F", None), ("good", "größe", None)]
+    assert published(settings, FINDINGS) == [("bad", "action_type", "not_utf8")]
+    with sqlite3.connect(path) as connection:
+        connection.execute("update action_contracts set action_type = 'repaired' where id = 'bad'")
+    refresh(settings, full=True)
+    assert published(settings, FACTS)[0] == ("bad", "repaired", None)
+
+
+@pytest.mark.parametrize("content", [b"", b"this is no database at all " * 100])
+def test_a_file_without_graces_tables_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "operational.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(GraceError) as caught:
+        refresh(settings_for(path))
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert path.read_bytes() == content
+
+
+def test_a_missing_file_is_refused_and_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.sqlite"
+    with pytest.raises(GraceError, match="no sqlite database") as caught:
+        refresh(settings_for(path))
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert not path.exists()
