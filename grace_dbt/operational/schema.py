@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from grace_dbt.declaration import Column, Table, load_declaration
+from grace_dbt.errors import GraceError
 from grace_dbt.operational.backend import (
     Backend,
     holds_nothing,
@@ -24,6 +25,7 @@ from grace_dbt.operational.catalogue import (
     TableFacts,
 )
 from grace_dbt.operational.plan import Step, planned_schema
+from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.settings import Settings
 
 # What else than the declared type a writer may have chosen: staging reads all of these.

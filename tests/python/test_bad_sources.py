@@ -41,6 +41,7 @@ def keyless(tmp_path: Path) -> Path:
     path = tmp_path / "keyless.sqlite"
     with sqlite3.connect(path) as connection:
         connection.execute("create table action_contracts (id, action_type, status, created_at, surprise)")
+        connection.execute("create table healing_actions (id)")
         connection.executemany(
             "insert into action_contracts values (?, ?, 'verified', '2025-11-02 14:50:02', 1)",
             [("a", "one"), ("a", "two"), ("a", "two"), ("b", "three"), (None, "four"), (None, "four"), (7, "five")],
