@@ -127,6 +127,7 @@ def test_table_facts_are_complete(name: str) -> None:
     if clock is None:
         assert "freshness" not in table["config"]
     else:
+        assert table["config"]["freshness"]["warn_after"]["count"] > 0
         column = columns[clock]
         assert column["data_type"] == "timestamp" or meta(column).get("format") == "timestamp"
     assert "operational_contract" in table["data_tests"]

@@ -2,7 +2,8 @@
     Grain: one action contract, in its present state. Natural id: contract_id.
 
     A run takes the contracts that landing saw change, those whose benchmark changed, and those whose stamped key is no
-    longer right: an unknown minute or tier that can be read by now, or a version of a tier that was opened or moved.
+    longer right: an unknown minute or tier that can be read by now, a version of a tier that was opened or moved, an actor
+    that the seed of spellings now names otherwise.
 -#}
 {{ config(
     materialized='incremental',
@@ -64,7 +65,13 @@ touched as (
         on
             tiers.tier_code = known.tier_code
             and {{ in_force('tiers', 'known.created_at') }}
-    where known.time_key = {{ unknown_key() }} or known.tier_key <> coalesce(tiers.tier_key, {{ unknown_key() }})
+    where
+        known.time_key = {{ unknown_key() }}
+        or known.tier_key <> coalesce(tiers.tier_key, {{ unknown_key() }})
+        or (
+            known.actor_key <> {{ unknown_key() }}
+            and known.actor_key not in (select {{ surrogate_key(['actor_id']) }} from actors)
+        )
 ){% endif %},
 
 selected as (
