@@ -73,6 +73,7 @@ def run_dbt(
         *("--target", target),
         *("--target-path", str(settings.home / "dbt" / target)),
         *("--log-path", str(settings.home / "logs")),
+        *("--log-level-file", "info"),
     ]
     if not loud:
         arguments += ["--log-level", "none"]

@@ -51,6 +51,7 @@ class RefreshReport:
     """A finished refresh: the number, what changed, how long it took, how fresh it is.
 
     Attributes:
+        warnings: What a contract found that does not stop a refresh, e.g. a changed row in an append-only table.
         seconds: Wall time of the whole refresh.
         freshness_seconds: From the newest row of the operational database to the end of the refresh; None without rows.
     """
@@ -58,6 +59,7 @@ class RefreshReport:
     tiers: list[Tier]
     sources: list[SourceChange]
     snapshot: Published
+    warnings: list[str]
     seconds: float
     freshness_seconds: float | None
 
@@ -90,7 +92,8 @@ def refresh(
     fresh = None
     if newest is not None:
         fresh = (datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)).total_seconds()
-    return RefreshReport(tiers, sources, snapshot, time.monotonic() - started, fresh)
+    warnings = [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
+    return RefreshReport(tiers, sources, snapshot, warnings, time.monotonic() - started, fresh)
 
 
 def read_report(snapshot: Published) -> tuple[list[Tier], list[SourceChange]]:

@@ -76,6 +76,8 @@ def show(report: RefreshReport) -> None:
         counts = (source.read, source.inserted, source.updated, source.deleted, source.quarantined)
         changes.add_row(source.table, *(f"{count:,}" for count in counts))
     console.print(changes)
+    for warning in report.warnings:
+        say(f"[yellow]Warning:[/] {warning}")
     fresh = "no rows yet" if report.freshness_seconds is None else f"newest row {report.freshness_seconds:,.0f} s old"
     say(f"Published {report.snapshot.snapshot_path} in {report.seconds:.1f} s; {fresh}.")
 

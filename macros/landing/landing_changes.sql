@@ -1,6 +1,16 @@
 {#- The operational tables that have a landing model, as (component, table). -#}
 {% macro landed_tables() %}
-    {{ return([('verification', 'action_contracts'), ('verification', 'benchmark_runs')]) }}
+    {{ return([
+        ('core', 'audit_logs'),
+        ('core', 'chain_verification'),
+        ('core', 'governance_decisions'),
+        ('error', 'immutable_log'),
+        ('ingress', 'bronze_raw_events'),
+        ('learning', 'dataset_versions'),
+        ('memory', 'memory_operations'),
+        ('verification', 'action_contracts'),
+        ('verification', 'benchmark_runs')
+    ]) }}
 {% endmacro %}
 
 {#- One row about one landing model: rows there now, and rows that the run at `run` found new, changed or gone. -#}

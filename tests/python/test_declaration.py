@@ -74,10 +74,8 @@ def describe_column(column: dict[str, Any]) -> tuple[str, ...]:
     return (column["name"], column["data_type"], not_null, default, key, references)
 
 
-@EACH_TABLE
+@pytest.mark.parametrize("name", sorted(set(TABLES) - PLANNED_TABLES))
 def test_columns_are_the_reference_columns(name: str) -> None:
-    if name in PLANNED_TABLES:
-        pytest.skip("planned: no existing database has it")
     expected = [
         (r["column"], r["type"], r["not_null"], r["default"], r["key"], r["references"])
         for r in reference_rows("operational_columns.csv")
