@@ -37,6 +37,9 @@ def build(
 
     outcome = run(Settings.load(db), dbt_arguments or [], target=target, quiet=as_json)
     if as_json:
-        nodes = [{"name": n.node.name, "status": str(n.status), "message": n.message} for n in outcome.nodes]
+        nodes = [
+            {"name": n.node.name, "status": str(n.status), "message": n.message}
+            for n in outcome.nodes
+        ]
         print_json({"success": outcome.success, "errors": outcome.errors, "nodes": nodes})
     raise typer.Exit(ExitCode.FINE if outcome.success else ExitCode.BAD)

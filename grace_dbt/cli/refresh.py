@@ -52,13 +52,17 @@ def refresh(
 
 def show(report: RefreshReport) -> None:
     """Print a report as two small tables and two lines."""
+    from rich import box
     from rich.table import Table
 
     console = to_terminal()
-    tiers = Table(title="Verification success rate by tier", title_justify="left")
-    for heading, justify in (("tier", "left"), ("executions", "right"), ("successful", "right"), ("rate", "right")):
-        tiers.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    tiers.add_column("")
+    tiers = Table(
+        title="Verification success rate by tier", title_justify="left", box=box.SIMPLE_HEAD
+    )
+    tiers.add_column("tier", no_wrap=True)
+    for heading in ("executions", "successful", "rate"):
+        tiers.add_column(heading, justify="right")
+    tiers.add_column("", no_wrap=True)
     for tier in report.tiers:
         tiers.add_row(
             f"{tier.tier_code} ({tier.tier_name})",
@@ -68,8 +72,8 @@ def show(report: RefreshReport) -> None:
             bar(tier.success_rate),
         )
     console.print(tiers)
-    changes = Table(title="Operational tables", title_justify="left")
-    changes.add_column("table")
+    changes = Table(title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD)
+    changes.add_column("table", no_wrap=True)
     for heading in ("read", "inserted", "updated", "deleted", "quarantined"):
         changes.add_column(heading, justify="right")
     for source in report.sources:
@@ -78,7 +82,11 @@ def show(report: RefreshReport) -> None:
     console.print(changes)
     for warning in report.warnings:
         say(f"[yellow]Warning:[/] {warning}")
-    fresh = "no rows yet" if report.freshness_seconds is None else f"newest row {report.freshness_seconds:,.0f} s old"
+    fresh = (
+        "no rows yet"
+        if report.freshness_seconds is None
+        else f"newest row {report.freshness_seconds:,.0f} s old"
+    )
     say(f"Published {report.snapshot.snapshot_path} in {report.seconds:.1f} s; {fresh}.")
 
 

@@ -57,18 +57,20 @@ def _show(declared: Iterable[Table]) -> None:
     console = to_terminal()
     for component, members in groupby(declared, key=lambda table: table.component):
         grid = Grid(title=component, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-        for heading in ("table", "grain", "mutability", "retention", "label", "PII", "description"):
-            grid.add_column(heading, overflow="fold" if heading == "table" else "ellipsis")
+        grid.add_column("table", no_wrap=True)
+        grid.add_column("what it holds", overflow="fold")
         for table in members:
             days = table.retention.days
-            words = (
-                table.name,
-                table.grain,
+            facts = [
                 table.mutability.replace("_", "-"),
-                "no limit" if days is None else f"{days} days",
+                "kept without limit" if days is None else f"kept {days} days",
                 table.governance_label,
-                ", ".join(table.pii_columns) or "-",
+                *([f"PII: {', '.join(table.pii_columns)}"] if table.pii_columns else []),
+            ]
+            lines = (
+                f"{table.grain}.",
                 table.description.split(". ")[0],
+                f"[dim]{escape('; '.join(facts))}[/]",
             )
-            grid.add_row(*map(escape, words))
+            grid.add_row(escape(table.name), "\n".join((*map(escape, lines[:2]), lines[2])))
         console.print(grid)
