@@ -34,7 +34,7 @@ def build(settings: Settings, arguments: Sequence[str], *, target: str, quiet: b
     Raises:
         GraceError: There is no operational database, or another process builds.
     """
-    require_tables(settings.operational)
+    _require_source(settings, target)
     with exclusive(settings, "build"):
         return run_dbt(["build", *arguments], settings, target=target, loud=not quiet)
 
@@ -50,7 +50,7 @@ def test(
     Raises:
         GraceError: There is no operational database, another process builds, or dbt could not start.
     """
-    require_tables(settings.operational)
+    _require_source(settings, target)
     arguments = list(arguments)
     if current(settings) is None and not any(a.split("=")[0] in SELECTORS for a in arguments):
         arguments += ["--select", "source:*"]
@@ -74,6 +74,16 @@ def test(
         for node in outcome.nodes
         if node.node.resource_type == "test"
     ]
+
+
+def _require_source(settings: Settings, target: str) -> None:
+    if target == "sqlite" and settings.operational.dialect != "sqlite":
+        raise GraceError(
+            f"The target sqlite can't read a {settings.operational.dialect} database.",
+            "Use --target duckdb.",
+            ExitCode.USAGE,
+        )
+    require_tables(settings.operational)
 
 
 def _broken_rules(outcome: DbtOutcome, settings: Settings) -> dict[str, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,7 +17,10 @@ Database = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON on stdout.")]
-Target = Annotated[str, typer.Option(help="dbt target: duckdb, or sqlite over a SQLite database.")]
+Target = Annotated[
+    Literal["duckdb", "sqlite"],
+    typer.Option(help="dbt target: duckdb, or sqlite over a SQLite database."),
+]
 
 # Whatever a command does not know itself goes to dbt as it is.
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
