@@ -23,9 +23,7 @@ class GraceError(Exception):
         exit_code: With what the process ends.
     """
 
-    def __init__(
-        self, message: str, hint: str, exit_code: ExitCode = ExitCode.ENVIRONMENT
-    ) -> None:
+    def __init__(self, message: str, hint: str, exit_code: ExitCode = ExitCode.ENVIRONMENT) -> None:
         """Keep the two lines and the code."""
         super().__init__(message)
         self.message = message

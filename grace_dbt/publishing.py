@@ -79,7 +79,9 @@ def publish(settings: Settings, as_of: datetime) -> Published:
         GraceError: The disk is full, or the copy does not match the build; the former snapshot stays current.
     """
     settings.snapshots.mkdir(parents=True, exist_ok=True)
-    number = 1 + max((_number(path) for path in settings.snapshots.glob("snap-*.duckdb")), default=0)
+    number = 1 + max(
+        (_number(path) for path in settings.snapshots.glob("snap-*.duckdb")), default=0
+    )
     final = settings.snapshots / f"snap-{number:06d}.duckdb"
     draft = final.with_suffix(".draft")
     try:
@@ -125,7 +127,11 @@ def _copy_cube(build: Path, draft: Path) -> dict[str, int]:
                 _copy_comments(connection, table, comment)
                 rows[table] = _count(connection, f'snapshot.main."{table}"')
                 if rows[table] != _count(connection, f'build.main."{table}"'):
-                    raise GraceError(f"The copy of {table} lost rows.", "Run: grace-dbt refresh --full", ExitCode.BAD)
+                    raise GraceError(
+                        f"The copy of {table} lost rows.",
+                        "Run: grace-dbt refresh --full",
+                        ExitCode.BAD,
+                    )
             connection.execute("detach snapshot")
     except duckdb.Error as error:
         raise GraceError(

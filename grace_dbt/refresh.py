@@ -91,7 +91,9 @@ def refresh(
     newest = max((s.newest_at for s in sources if s.newest_at), default=None)
     fresh = None
     if newest is not None:
-        fresh = (datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)).total_seconds()
+        fresh = (
+            datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)
+        ).total_seconds()
     warnings = [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
     return RefreshReport(tiers, sources, snapshot, warnings, time.monotonic() - started, fresh)
 
@@ -122,7 +124,9 @@ def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
     else:
         message = f"dbt failed: {(outcome.errors or ['no reason given'])[0].strip()[:300]}"
     kept = "The former snapshot is still served. " if current(settings) else ""
-    return GraceError(message, f"{kept}dbt's log: {settings.home / 'logs' / 'dbt.log'}", ExitCode.BAD)
+    return GraceError(
+        message, f"{kept}dbt's log: {settings.home / 'logs' / 'dbt.log'}", ExitCode.BAD
+    )
 
 
 def _progress_listener(progress: Progress | None) -> Callable[[str, str, Any], None]:

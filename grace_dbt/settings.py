@@ -19,7 +19,7 @@ class Settings:
 
     Attributes:
         home: Directory of everything that grace-dbt writes (`GRACE_HOME`, default `./data`).
-        operational: The database that Grace writes (`--db`, `GRACE_OPERATIONAL_URL`, default a SQLite file under `home`).
+        operational: The database that Grace writes: `--db`, `GRACE_OPERATIONAL_URL`, or a SQLite file under `home`.
     """
 
     home: Path

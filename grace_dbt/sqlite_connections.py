@@ -14,7 +14,7 @@ class SQLiteFunctions(dbtPlugin):
         """Wrap the adapter's connection manager once; dbt calls this at the start of every command."""
         from dbt.adapters.sqlite import connections
 
-        manager = connections.SQLiteConnectionManager
+        manager: Any = connections.SQLiteConnectionManager
         if getattr(manager, "prepared_for_grace", False):
             return
         manager.prepared_for_grace = True

@@ -45,7 +45,9 @@ def utc_timestamp(value: Value) -> str | None:
     match = None if value is None else _TIMESTAMP.fullmatch(_text(value))
     if match is None:
         return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6))
+    year, month, day, hour, minute, second = (
+        int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6)
+    )
     microsecond = int((match[7] or "0").ljust(6, "0")[:6])
     try:
         moment = datetime(year, month, day, hour, minute, second, microsecond, UTC)

@@ -30,7 +30,9 @@ def published(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 FACTS = "select contract_id, action_type, tier_code from fact_verification_executions order by 1"
 FINDINGS = """
-    select row_key, column_name, reason from cube_quarantine where resolved_at is null and source_table = 'action_contracts'
+    select row_key, column_name, reason
+    from cube_quarantine
+    where resolved_at is null and source_table = 'action_contracts'
     order by all
 """
 
@@ -40,11 +42,21 @@ def keyless(tmp_path: Path) -> Path:
     """Contracts of another writer: no key, no tier column, one column more; no benchmark table at all."""
     path = tmp_path / "keyless.sqlite"
     with sqlite3.connect(path) as connection:
-        connection.execute("create table action_contracts (id, action_type, status, created_at, surprise)")
+        connection.execute(
+            "create table action_contracts (id, action_type, status, created_at, surprise)"
+        )
         connection.execute("create table healing_actions (id)")
         connection.executemany(
             "insert into action_contracts values (?, ?, 'verified', '2025-11-02 14:50:02', 1)",
-            [("a", "one"), ("a", "two"), ("a", "two"), ("b", "three"), (None, "four"), (None, "four"), (7, "five")],
+            [
+                ("a", "one"),
+                ("a", "two"),
+                ("a", "two"),
+                ("b", "three"),
+                (None, "four"),
+                (None, "four"),
+                (7, "five"),
+            ],
         )
     return path
 
@@ -56,7 +68,9 @@ def test_repeated_and_missing_keys_are_kept_apart(keyless: Path) -> None:
     assert [fact[0] for fact in facts] == ["7", "a", "b"]
     assert facts[0][1:] == ("five", None)
     assert facts[1][1] in ("one", "two")
-    findings = [f for f in published(settings, FINDINGS) if f[2] in ("duplicate_key", "missing_key")]
+    findings = [
+        f for f in published(settings, FINDINGS) if f[2] in ("duplicate_key", "missing_key")
+    ]
     assert findings == [
         ("a", "id", "duplicate_key"),
         ("a", "id", "duplicate_key"),
@@ -64,7 +78,10 @@ def test_repeated_and_missing_keys_are_kept_apart(keyless: Path) -> None:
         (None, "id", "missing_key"),
         (None, "id", "missing_key"),
     ]
-    assert {source.table: source.read for source in report.sources} == {"action_contracts": 7, "benchmark_runs": 0}
+    assert {source.table: source.read for source in report.sources} == {
+        "action_contracts": 7,
+        "benchmark_runs": 0,
+    }
 
     # Once the repetition is gone the finding is resolved and nothing else has moved.
     with sqlite3.connect(keyless) as connection:
@@ -88,8 +105,9 @@ def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path, templates: Path)
     path = Path(shutil.copy(templates / "fresh.sqlite", tmp_path / "operational.sqlite"))
     with sqlite3.connect(path) as connection:
         connection.executescript("""
-            insert into action_contracts (id, action_type, expected_effect_hash, expected_effect, baseline_state, created_at)
-            values ('good', 'größe', '0', '{}', '{}', '2025-11-02 14:50:02'),
+            insert into action_contracts (
+                id, action_type, expected_effect_hash, expected_effect, baseline_state, created_at
+            ) values ('good', 'größe', '0', '{}', '{}', '2025-11-02 14:50:02'),
                 ('bad', cast(x'66ff6f' as text), '0', '{}', '{}', '2025-11-02 14:50:02');
         """)
     settings = settings_for(path)

@@ -1,4 +1,4 @@
-"""The command line as its users run it, from an empty home to the published number: answers, exit codes, two-line errors."""
+"""The command line as its users run it, from an empty home to the published number."""
 
 from __future__ import annotations
 

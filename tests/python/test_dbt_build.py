@@ -15,7 +15,10 @@ import duckdb
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "snapshots", "tests/generic", "tests/singular", "data/.gitignore")  # fmt: skip
+PARTS = (
+    "dbt_project.yml", "profiles.yml", "models", "macros", "seeds", "snapshots", "tests/generic", "tests/singular",
+    "data/.gitignore",
+)  # fmt: skip
 TARGETS = ("duckdb", "sqlite")
 CUBE = (
     "cube_daily_verification_by_tier", "cube_quarantine", "cube_source_changes", "cube_verification_by_tier",
@@ -64,7 +67,9 @@ class Project:
             with duckdb.connect(str(self.folder / "data/dev.duckdb"), read_only=True) as connection:
                 return connection.execute(sql).fetchall()
         with sqlite3.connect(self.folder / "data/dev.sqlite") as connection:
-            connection.execute("attach ? as operational", [str(self.folder / "data/dev_operational.sqlite")])
+            connection.execute(
+                "attach ? as operational", [str(self.folder / "data/dev_operational.sqlite")]
+            )
             return connection.execute(sql).fetchall()
 
     def operational_counts(self) -> dict[str, int]:
@@ -135,13 +140,17 @@ def test_somebodys_rows_are_left_alone(project: Project) -> None:
     assert daily(project) == DAYS
     statements = [f"delete from operational.{table}" for table in project.operational_counts()]
     enforced = ["audit_logs", "immutable_log"] if project.target == "sqlite" else []
-    file = project.folder / ("data/dev.duckdb" if project.target == "duckdb" else "data/dev_operational.sqlite")
+    file = project.folder / (
+        "data/dev.duckdb" if project.target == "duckdb" else "data/dev_operational.sqlite"
+    )
     if project.target == "duckdb":
         connection: Any = duckdb.connect(str(file))
     else:
         connection = sqlite3.connect(file)
         statements = [s.replace("operational.", "") for s in statements]
-    children_first = sorted(statements, key=lambda s: ("step" not in s, "heartbeats" not in s, "playbook" not in s))
+    children_first = sorted(
+        statements, key=lambda s: ("step" not in s, "heartbeats" not in s, "playbook" not in s)
+    )
     for statement in children_first:
         if not any(statement.endswith(table) for table in enforced):
             connection.execute(statement)
@@ -166,13 +175,17 @@ def normal(project: Project) -> dict[str, list[tuple[Any, ...]]]:
         names = [
             row[0]
             for row in project.rows(f"select name from pragma_table_info('{table}')")
-            if not row[0].startswith("_") and row[0] not in ("first_run_at", "last_run_at", "resolved_at", "run_at")
+            if not row[0].startswith("_")
+            and row[0] not in ("first_run_at", "last_run_at", "resolved_at", "run_at")
         ]
         if table == "cube_source_changes":
             names = [n for n in names if n not in ("rows_inserted", "rows_updated", "rows_deleted")]
         columns = ", ".join(f'"{name}"' for name in names)
         found[table] = sorted(
-            (tuple(spell(value) for value in row) for row in project.rows(f"select {columns} from {table}")),
+            (
+                tuple(spell(value) for value in row)
+                for row in project.rows(f"select {columns} from {table}")
+            ),
             key=repr,
         )
     return found

@@ -40,7 +40,8 @@ EACH_TABLE = pytest.mark.parametrize("name", sorted(TABLES))
 
 
 def meta(node: dict[str, Any]) -> dict[str, Any]:
-    return node.get("config", {}).get("meta", {})
+    facts: dict[str, Any] = node.get("config", {}).get("meta", {})
+    return facts
 
 
 def constraints(column: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -87,9 +88,7 @@ def test_columns_are_the_reference_columns(name: str) -> None:
 @EACH_TABLE
 def test_indexes_cover_reference_and_foreign_keys(name: str) -> None:
     table = TABLES[name][1]
-    indexes = {
-        (tuple(i["columns"]), bool(i.get("unique"))) for i in meta(table).get("indexes", [])
-    }
+    indexes = {(tuple(i["columns"]), bool(i.get("unique"))) for i in meta(table).get("indexes", [])}
     expected = {
         (tuple(r["columns"].split()), r["unique"] == "yes")
         for r in reference_rows("operational_indexes.csv")

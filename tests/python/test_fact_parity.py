@@ -67,7 +67,8 @@ def contract(key: str, **values: Any) -> dict[str, Any]:
 def benchmark(run: str, by: str, **values: Any) -> dict[str, Any]:
     row = {
         "run_id": run, "triggered_by": by, "benchmark_type": "smoke", "results": "{}", "metrics": "{}", "passed": 1,
-        "duration_seconds": 1.0, "created_at": "2025-11-02 15:00:00", "delta_from_baseline": '{"latency": -0.25, "n": 0.1}',
+        "duration_seconds": 1.0, "created_at": "2025-11-02 15:00:00",
+        "delta_from_baseline": '{"latency": -0.25, "n": 0.1}',
     }  # fmt: skip
     return row | values
 
@@ -119,7 +120,13 @@ FIRST_LOAD = [
 FIRST_BENCHMARKS = [
     benchmark("b1", "contract:rolled back", passed=0),
     benchmark("b2", "contract:blank", created_at="2025-11-02 14:00:00"),
-    benchmark("b3", "blank", created_at="2025-11-02T16:00:00Z", passed=0, delta_from_baseline='{"latency": 3}'),
+    benchmark(
+        "b3",
+        "blank",
+        created_at="2025-11-02T16:00:00Z",
+        passed=0,
+        delta_from_baseline='{"latency": 3}',
+    ),
     benchmark("b4", "user:alice", delta_from_baseline=None),
     benchmark("b5", "contract:mission", delta_from_baseline='{"latency": "slow", "ok": true}'),
 ]
@@ -137,7 +144,9 @@ def first_database(template: Path, path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> Path:
-    return first_database(templates / "fresh.sqlite", tmp_path_factory.mktemp("parity") / "operational.sqlite")
+    return first_database(
+        templates / "fresh.sqlite", tmp_path_factory.mktemp("parity") / "operational.sqlite"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +175,11 @@ def changed(settings: Settings, database: Path, first: RefreshReport) -> Refresh
             update benchmark_runs set triggered_by = 'contract:key' where run_id = 'b3';
             delete from benchmark_runs where run_id = 'b1';
         """)
-        insert(connection, "action_contracts", contract("late", created_at="2024-02-29 10:00:00", verified_at=None))
+        insert(
+            connection,
+            "action_contracts",
+            contract("late", created_at="2024-02-29 10:00:00", verified_at=None),
+        )
         insert(connection, "action_contracts", contract("fraction", status="failed"))
         insert(connection, "benchmark_runs", benchmark("b6", "contract:late", passed=0))
     return refresh(settings)
@@ -174,10 +187,14 @@ def changed(settings: Settings, database: Path, first: RefreshReport) -> Refresh
 
 def test_first_load(first: RefreshReport, database: Path) -> None:
     contracts = next(s for s in first.sources if s.table == "action_contracts")
-    assert (contracts.read, contracts.inserted, contracts.updated, contracts.deleted) == (len(FIRST_LOAD),) * 2 + (0, 0)
+    assert (contracts.read, contracts.inserted, contracts.updated, contracts.deleted) == (
+        len(FIRST_LOAD),
+    ) * 2 + (0, 0)
 
 
-def test_first_load_equals_the_oracle(tmp_path: Path, templates: Path, first: RefreshReport) -> None:
+def test_first_load_equals_the_oracle(
+    tmp_path: Path, templates: Path, first: RefreshReport
+) -> None:
     as_it_was = first_database(templates / "fresh.sqlite", tmp_path / "as_it_was.sqlite")
     assert_parity(first.snapshot.snapshot_path, as_it_was)
 
@@ -203,7 +220,9 @@ def test_bad_values_are_in_quarantine(first: RefreshReport) -> None:
 
 def test_outliers_do_not_stretch_the_calendar(first: RefreshReport) -> None:
     with duckdb.connect(first.snapshot.snapshot_path, read_only=True) as connection:
-        bounds = connection.execute("select min(timestamp), max(timestamp), count(*) from dim_time").fetchall()[0]
+        bounds = connection.execute(
+            "select min(timestamp), max(timestamp), count(*) from dim_time"
+        ).fetchall()[0]
     assert (str(bounds[0]), str(bounds[1])) == ("2025-11-02 00:00:00", "2025-11-30 23:59:00")
     assert bounds[2] == 29 * 1440 + 1
 
@@ -221,14 +240,21 @@ def test_what_reads_again_is_resolved(changed: RefreshReport) -> None:
     assert ("action_contracts", "epoch", "created_at", "outside_time_span", True) in findings
 
 
-def test_incremental_equals_full(changed: RefreshReport, settings: Settings, database: Path) -> None:
+def test_incremental_equals_full(
+    changed: RefreshReport, settings: Settings, database: Path
+) -> None:
     full = refresh(settings, full=True)
     assert_parity(full.snapshot.snapshot_path, database)
     tables = sorted(full.snapshot.rows)
     with duckdb.connect() as connection:
         connection.execute(f"attach '{changed.snapshot.snapshot_path}' as incremental (read_only)")
         connection.execute(f"attach '{full.snapshot.snapshot_path}' as whole (read_only)")
-        for table in ("dim_actor", "dim_tier", "fact_verification_executions", "cube_verification_by_tier"):
+        for table in (
+            "dim_actor",
+            "dim_tier",
+            "fact_verification_executions",
+            "cube_verification_by_tier",
+        ):
             assert table in tables
             differing = connection.execute(
                 f"select count(*) from (from incremental.{table} except all from whole.{table})"

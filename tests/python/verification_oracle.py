@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 POLICIES = {"tier_1", "tier_2", "tier_3"}
-NAMING_PREFIXES = {"user": "human", "human": "human", "system": "system", "agent": "agent", "shard": "agent"}
+NAMING_PREFIXES = {
+    "user": "human",
+    "human": "human",
+    "system": "system",
+    "agent": "agent",
+    "shard": "agent",
+}
 COMPONENT_PREFIXES = {
     "input_sentinel", "cognition", "mission", "hunter", "action_executor", "policy_engine", "shard_orchestrator",
 }  # fmt: skip
@@ -80,7 +86,9 @@ def drift(row: sqlite3.Row | None) -> float | None:
     if row is None or row["delta_from_baseline"] is None:
         return None
     deltas = json.loads(row["delta_from_baseline"])
-    numbers = [abs(v) for v in deltas.values() if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    numbers = [
+        abs(v) for v in deltas.values() if isinstance(v, (int, float)) and not isinstance(v, bool)
+    ]
     return max(numbers, default=None)
 
 
@@ -102,7 +110,9 @@ def expected_facts(database: Path) -> dict[str, Fact]:
             "component_key": -1,
             "action_type": words(row["action_type"]),
             "playbook_id": words(row["playbook_id"]),
-            "duration_seconds": (verified - created) / timedelta(seconds=1) if created and verified else None,
+            "duration_seconds": (verified - created) / timedelta(seconds=1)
+            if created and verified
+            else None,
             "confidence_score": number(row["confidence_score"]),
             "drift_score": drift(benchmark),
             "was_successful": status == "verified",
