@@ -71,7 +71,7 @@ def show(report: RefreshReport) -> None:
             f"{tier.success_rate:.1%}",
             bar(tier.success_rate),
         )
-    console.print(tiers)
+    console.print(tiers if report.tiers else "No executions yet.")
     changes = Table(title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD)
     changes.add_column("table", no_wrap=True)
     for heading in ("read", "inserted", "updated", "deleted", "quarantined"):

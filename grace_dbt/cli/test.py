@@ -43,12 +43,15 @@ def test(
     if as_json:
         print_json([asdict(result) for result in results])
     elif broken:
+        from rich import box
+        from rich.markup import escape
         from rich.table import Table
 
-        table = Table("contract", "rule", "rows")
+        table = Table("contract", "rule", "rows", box=box.SIMPLE_HEAD)
         for result in broken:
+            name = result.name.removeprefix("source_operational_contract_").rstrip("_")
             for rule, count in (result.rules or {result.status: result.failures}).items():
-                table.add_row(result.name, rule, f"{count:,}")
+                table.add_row(escape(name), escape(rule), f"{count:,}")
         to_terminal().print(table)
     say(f"{len(results)} contracts checked, {len(broken)} broken.")
     raise typer.Exit(ExitCode.BAD if broken else ExitCode.FINE)

@@ -136,3 +136,17 @@ def test_a_missing_file_is_refused_and_not_created(tmp_path: Path) -> None:
         refresh(settings_for(path))
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert not path.exists()
+
+
+def test_a_database_that_a_real_grace_wrote(tmp_path: Path) -> None:
+    """Thirteen tables, one of them with other columns than ours: nothing is created, changed or refused."""
+    path = Path(
+        shutil.copy(Path(__file__).parents[1] / "fixtures" / "grace_sample.sqlite", tmp_path)
+    )
+    before = path.read_bytes()
+    report = refresh(settings_for(path))
+    read = {source.table: source.read for source in report.sources}
+    assert read["immutable_log"] == 100
+    assert report.snapshot.rows["fact_verification_executions"] == 0
+    assert report.tiers == []
+    assert path.read_bytes() == before
