@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from grace_dbt.operational.url import OperationalUrl
+
+Row = tuple[object, ...]
 
 # How long a command waits for another process that has the database.
 WAIT_SECONDS = 30.0
@@ -56,6 +58,18 @@ class Backend(Protocol):
 
     def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
         """Whether rows would break a unique index over these columns."""
+        ...
+
+    def is_empty(self, table: str) -> bool:
+        """Whether a table has no row."""
+        ...
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Add many rows at once, given in the order of the columns; they hold no empty text.
+
+        Raises:
+            GraceError: The database refuses them.
+        """
         ...
 
     def close(self) -> None:

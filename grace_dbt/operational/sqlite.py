@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from grace_dbt.errors import GraceError
 from grace_dbt.operational import backend
+from grace_dbt.operational.backend import Row
 from grace_dbt.operational.catalogue import (
     Catalogue,
     ColumnFacts,
@@ -65,6 +66,10 @@ def check_conditions(definition: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+# Enough for the pages of 131 indexes while a long history is written.
+CACHE_KIB = 200_000
+
+
 class SQLiteBackend:
     """One SQLite file (see `Backend`)."""
 
@@ -94,6 +99,7 @@ class SQLiteBackend:
         opened = cls(connection, str(path))
         try:
             opened.execute("pragma foreign_keys = on")
+            opened.execute(f"pragma cache_size = -{CACHE_KIB}")
             opened.execute("select 1 from sqlite_master")
         except GraceError:
             connection.close()
@@ -208,6 +214,18 @@ class SQLiteBackend:
                     f"group by {', '.join(names)} having count(*) > 1 limit 1"
                 )
             )
+
+    def is_empty(self, table: str) -> bool:
+        """See `Backend.is_empty`."""
+        with _explained(self._place):
+            return not self._rows(f'select 1 from "{table}" limit 1')
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """See `Backend.insert`."""
+        names = ", ".join(f'"{name}"' for name in columns)
+        marks = ", ".join("?" * len(columns))
+        with _explained(self._place):
+            self._connection.executemany(f'insert into "{table}" ({names}) values ({marks})', rows)
 
     def _rows(self, sql: str, *values: str) -> list[tuple[str, ...]]:
         return self._connection.execute(sql, values).fetchall()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.operational.backend import Backend, open_database
 from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.simulation.book import TABLES, Book
 from grace_dbt.simulation.clock import Clock
-from grace_dbt.simulation.writers import Writer, open_writer
 
 __all__ = ["simulate"]
 
@@ -46,9 +46,10 @@ def simulate(
             missing, or the database is locked or refuses (3). Nothing was written then.
     """
     _check_arguments(days, contracts, end)
-    with open_writer(url) as writer:
-        _require_empty_tables(url, writer)
-        book = Book(writer, progress)
+    url.require_file()
+    with open_database(url, write=True) as database, database.transaction():
+        _require_empty_tables(url, database)
+        book = Book(database, progress)
         _tell(Clock(end.astimezone(UTC), days), book, contracts, rng_seed)
         book.settle(at_least=0)
     return {table: rows for table, rows in book.written.items() if rows}
@@ -104,15 +105,15 @@ def _check_arguments(days: int, contracts: int, end: datetime) -> None:
         )
 
 
-def _require_empty_tables(url: OperationalUrl, writer: Writer) -> None:
-    present = writer.tables()
+def _require_empty_tables(url: OperationalUrl, database: Backend) -> None:
+    present = database.reflect(TABLES).tables
     missing = [table for table in TABLES if table not in present]
     if missing:
         raise GraceError(
             f"The database at {url.path} lacks {_listed(missing)}.",
             f"Create the tables first: grace-dbt init --db {url}",
         )
-    filled = [table for table in TABLES if not writer.is_empty(table)]
+    filled = [table for table in TABLES if not database.is_empty(table)]
     if filled:
         raise GraceError(
             "simulate adds a history to an empty database only; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from grace_dbt.simulation.writers import Row, Writer
+from grace_dbt.operational.backend import Backend, Row
 
 CHUNK = 20_000  # rows held at most before they are written
 
@@ -54,9 +54,9 @@ class Book:
         written: Rows written so far, by table.
     """
 
-    def __init__(self, writer: Writer, progress: Callable[[str, int], None] | None) -> None:
+    def __init__(self, database: Backend, progress: Callable[[str, int], None] | None) -> None:
         """Start with nothing held."""
-        self._writer = writer
+        self._database = database
         self._progress = progress
         self._columns: dict[str, tuple[str, ...]] = {}
         self._held: dict[str, list[Row]] = {table: [] for table in TABLES}
@@ -91,7 +91,7 @@ class Book:
             return
         for table, rows in self._held.items():
             if rows:
-                self._writer.insert(table, self._columns[table], rows)
+                self._database.insert(table, self._columns[table], rows)
                 self.written[table] += len(rows)
                 rows.clear()
                 if self._progress:

@@ -22,8 +22,9 @@ import pytest
 import yaml
 
 from grace_dbt.errors import GraceError
+from grace_dbt.operational import backend
 from grace_dbt.operational.url import OperationalUrl
-from grace_dbt.simulation import simulate, writers
+from grace_dbt.simulation import simulate
 
 ROOT = Path(__file__).parents[2]
 END = datetime(2025, 11, 21, 15, 30, 12, 345678, tzinfo=UTC)
@@ -621,7 +622,7 @@ def test_refuses_bad_arguments(new_url: NewUrl, arguments: dict[str, Any]) -> No
 def test_says_when_the_file_is_locked(
     new_url: NewUrl, dialect: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writers, "LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr(backend, "WAIT_SECONDS", 0.1)
     url = new_url(dialect)
     holders = {
         "sqlite": "import sqlite3; c = sqlite3.connect({!r}, isolation_level=None); c.execute('begin immediate')",
@@ -636,7 +637,7 @@ def test_says_when_the_file_is_locked(
         error = refusal(url)
         holder.communicate("\n")
     assert error.exit_code == 3
-    assert "locked" in error.message
+    assert "Another process has" in error.message
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "duckdb"])
