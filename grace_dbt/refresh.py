@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
@@ -13,7 +14,7 @@ from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.publishing import Published, current, publish
-from grace_dbt.settings import Settings
+from grace_dbt.settings import Settings, project_fingerprint
 
 # The cube and all that it stands on, with the cube's own tests; contracts of operational tables are `grace-dbt test`.
 SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
@@ -69,6 +70,9 @@ def refresh(
 ) -> RefreshReport:
     """Bring the cube up to date and publish it.
 
+    Incremental tables that another version of the project built are rebuilt as with `full`: their columns or rules may
+    be others by now.
+
     Args:
         settings: The installation and its operational database.
         full: Rebuild every table from what the database holds now; snapshot tables keep their history.
@@ -82,10 +86,15 @@ def refresh(
     require_tables(settings.operational)
     with exclusive(settings, "refresh"):
         begun = datetime.now(UTC)
+        stamp = settings.home / "build.project"
+        project = project_fingerprint("dbt_project.yml", "models", "macros", "snapshots")
+        if not full and settings.build_file.exists() and _read(stamp) != project:
+            full = True
         command = ["build", *SELECTION, *(["--full-refresh"] if full else [])]
         outcome = run_dbt(command, settings, on_event=_progress_listener(progress))
         if not outcome.success:
             raise _failure(outcome, settings)
+        stamp.write_text(project)
         snapshot = publish(settings, begun)
         tiers, sources = read_report(snapshot)
     newest = max((s.newest_at for s in sources if s.newest_at), default=None)
@@ -96,6 +105,13 @@ def refresh(
         ).total_seconds()
     warnings = [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
     return RefreshReport(tiers, sources, snapshot, warnings, time.monotonic() - started, fresh)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def read_report(snapshot: Published) -> tuple[list[Tier], list[SourceChange]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from grace_dbt import __version__
 from grace_dbt.errors import GraceError
 from grace_dbt.operational.url import OperationalUrl
 
@@ -74,3 +76,17 @@ def project_directory() -> Path:
         if (place / "dbt_project.yml").is_file():
             return place
     raise GraceError("The dbt project of grace-dbt is missing.", "Install the package again.")
+
+
+def project_fingerprint(*parts: str) -> str:
+    """A digest of the package version and of these files and folders of the dbt project."""
+    project = project_directory()
+    digest = hashlib.sha256(__version__.encode())
+    for part in parts:
+        place = project / part
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for path in files:
+            if path.suffix in (".yml", ".sql"):
+                digest.update(f"\n{path.relative_to(project)}\n".encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

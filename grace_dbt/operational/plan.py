@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 from grace_dbt import __version__
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import FILE_DIALECTS, OperationalUrl
-from grace_dbt.settings import HOME_VARIABLE, URL_VARIABLE, Settings, project_directory
+from grace_dbt.settings import HOME_VARIABLE, URL_VARIABLE, Settings, project_fingerprint
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,12 @@ def planned_schema(dialect: str, settings: Settings) -> tuple[Step, ...]:
             f"Use one of: {', '.join(FILE_DIALECTS)}.",
             ExitCode.USAGE,
         )
-    kept = settings.home / "dbt" / "ddl" / f"{dialect}-{_fingerprint()}.json"
+    kept = (
+        settings.home
+        / "dbt"
+        / "ddl"
+        / f"{dialect}-{project_fingerprint('models/operational', 'macros/ddl')}.json"
+    )
     try:
         return tuple(Step(**step) for step in json.loads(kept.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -110,18 +114,6 @@ def _kept_environment(*names: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _fingerprint() -> str:
-    """A digest of all that decides the plan."""
-    project = project_directory()
-    digest = hashlib.sha256(__version__.encode())
-    for folder in ("models/operational", "macros/ddl"):
-        for path in sorted((project / folder).rglob("*")):
-            if path.suffix in (".yml", ".sql"):
-                digest.update(f"\n{path.relative_to(project)}\n".encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _keep(kept: Path, dialect: str, steps: list[dict[str, str]]) -> None:

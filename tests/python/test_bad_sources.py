@@ -150,3 +150,16 @@ def test_a_database_that_a_real_grace_wrote(tmp_path: Path) -> None:
     assert report.snapshot.rows["fact_verification_executions"] == 0
     assert report.tiers == []
     assert path.read_bytes() == before
+
+
+def test_a_build_of_another_version_is_rebuilt(keyless: Path) -> None:
+    settings = settings_for(keyless)
+    refresh(settings)
+    with duckdb.connect(str(settings.build_file)) as connection:
+        connection.execute("alter table landing.land_action_contracts alter _row_hash type varchar")
+        connection.execute("update landing.land_action_contracts set _row_hash = 'of another time'")
+        connection.execute("alter table fact_verification_executions drop column action_type")
+    (settings.home / "build.project").write_text("of another time")
+    before = published(settings, FACTS)
+    refresh(settings)
+    assert published(settings, FACTS) == before != []

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from conftest import DIALECTS, GraceCli, Plan
 
+from grace_dbt import settings as settings_module
 from grace_dbt.operational import plan as planning
 from grace_dbt.operational.plan import Step, planned_schema, script
 from grace_dbt.operational.url import OperationalUrl
@@ -105,7 +106,7 @@ def test_dbt_is_asked_again_after_a_change(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for fingerprint in ("one", "two"):
-        monkeypatch.setattr(planning, "_fingerprint", lambda now=fingerprint: now)
+        monkeypatch.setattr(planning, "project_fingerprint", lambda *_, now=fingerprint: now)
         planned_schema("sqlite", settings(tmp_path))
     assert asked == ["sqlite", "sqlite"]
     kept = [path.name for path in (tmp_path / "dbt" / "ddl").iterdir()]
@@ -136,11 +137,12 @@ def test_the_fingerprint_follows_declaration_and_macros(
     for path in (macro, table):
         path.parent.mkdir(parents=True)
         path.write_text("one")
-    monkeypatch.setattr(planning, "project_directory", lambda: tmp_path)
-    seen = {planning._fingerprint()}
+    monkeypatch.setattr(settings_module, "project_directory", lambda: tmp_path)
+    parts = ("models/operational", "macros/ddl")
+    seen = {settings_module.project_fingerprint(*parts)}
     for path in (macro, table):
         path.write_text("two")
-        seen.add(planning._fingerprint())
+        seen.add(settings_module.project_fingerprint(*parts))
     assert len(seen) == 3
 
 
