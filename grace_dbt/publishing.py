@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,12 +66,13 @@ def current(settings: Settings) -> Published | None:
     return published
 
 
-def publish(settings: Settings, as_of: datetime) -> Published:
-    """Copy the cube tables of the build file into a new snapshot and make it the current one.
+def publish(settings: Settings, as_of: datetime, tables: Iterable[str]) -> Published:
+    """Copy cube tables of the build file into a new snapshot and make it the current one.
 
     Args:
         settings: The installation; its lock must be held.
         as_of: When the run began to read.
+        tables: Which tables: a name that no model has any more stays behind.
 
     Returns:
         The new snapshot.
@@ -86,7 +88,7 @@ def publish(settings: Settings, as_of: datetime) -> Published:
     draft = final.with_suffix(".draft")
     try:
         draft.unlink(missing_ok=True)
-        rows = _copy_cube(settings.build_file, draft)
+        rows = _copy_cube(settings.build_file, draft, tables)
         _flush(draft)
         draft.chmod(0o444)
         draft.rename(final)
@@ -106,25 +108,27 @@ def publish(settings: Settings, as_of: datetime) -> Published:
     return published
 
 
-def _copy_cube(build: Path, draft: Path) -> dict[str, int]:
-    """Copy tables of the target schema, without the columns that only the next run needs (named `_*`)."""
+def _copy_cube(build: Path, draft: Path, tables: Iterable[str]) -> dict[str, int]:
+    """Copy tables, without the columns that only the next run needs (named `_*`)."""
     import duckdb
 
     try:
         with duckdb.connect() as connection:
             connection.execute(f"attach {_quoted(build)} as build (read_only)")
             connection.execute(f"attach {_quoted(draft)} as snapshot")
-            tables = connection.execute(
-                "select table_name, comment from duckdb_tables()"
-                " where database_name = 'build' and schema_name = 'main' order by table_name"
-            ).fetchall()
+            comments = dict(
+                connection.execute(
+                    "select table_name, comment from duckdb_tables()"
+                    " where database_name = 'build' and schema_name = 'main'"
+                ).fetchall()
+            )
             rows = {}
-            for table, comment in tables:
+            for table in sorted(tables):
                 connection.execute(
                     f'create table snapshot.main."{table}" as'
                     f" select columns(name -> not starts_with(name, '_')) from build.main.\"{table}\""
                 )
-                _copy_comments(connection, table, comment)
+                _copy_comments(connection, table, comments[table])
                 rows[table] = _count(connection, f'snapshot.main."{table}"')
                 if rows[table] != _count(connection, f'build.main."{table}"'):
                     raise GraceError(

@@ -95,7 +95,12 @@ def refresh(
         if not outcome.success:
             raise _failure(outcome, settings)
         stamp.write_text(project)
-        snapshot = publish(settings, begun)
+        cube = [
+            n.node.name
+            for n in outcome.nodes
+            if n.node.resource_type == "model" and "cube" in n.node.fqn
+        ]
+        snapshot = publish(settings, begun, cube)
         tiers, sources = read_report(snapshot)
     newest = max((s.newest_at for s in sources if s.newest_at), default=None)
     fresh = None

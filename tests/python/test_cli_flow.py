@@ -188,10 +188,11 @@ def test_a_killed_refresh_leaves_the_snapshot_and_no_lock(history: GraceCli) -> 
 
 def test_old_snapshots_go_and_an_open_one_stays_readable(history: GraceCli) -> None:
     settings = Settings(history.home, OperationalUrl("sqlite", history.home / "operational.sqlite"))
-    path = json.loads(history.run("status", "--json").stdout)["snapshot_path"]
+    facts = json.loads(history.run("status", "--json").stdout)
+    path = facts["snapshot_path"]
     with duckdb.connect(path, read_only=True) as reader:
         for _ in range(3):
-            publish(settings, datetime.now(UTC))
+            publish(settings, datetime.now(UTC), facts["rows"])
         rows = reader.execute("select count(*) from fact_verification_executions").fetchall()
     assert rows == [(1000,)]
     assert len(list((history.home / "snapshots").glob("snap-*.duckdb"))) == 3
