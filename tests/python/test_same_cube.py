@@ -29,7 +29,9 @@ def histories(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> dict
     for dialect in ("sqlite", "duckdb"):
         path = Path(shutil.copy(templates / f"fresh.{dialect}", folder / f"operational.{dialect}"))
         url = OperationalUrl(dialect, path)
-        assert simulate(url, days=10, contracts=1500, rng_seed=11, end=END)["action_contracts"] == 1500
+        assert (
+            simulate(url, days=10, contracts=1500, rng_seed=11, end=END)["action_contracts"] == 1500
+        )
         made[dialect] = Settings(folder / f"home_{dialect}", url)
     return made
 
@@ -67,7 +69,9 @@ def tables_of(snapshot: str) -> dict[str, list[str]]:
     return tables
 
 
-def test_the_fact_equals_the_oracle(histories: dict[str, Settings], snapshots: dict[str, str]) -> None:
+def test_the_fact_equals_the_oracle(
+    histories: dict[str, Settings], snapshots: dict[str, str]
+) -> None:
     assert_parity(snapshots["sqlite"], histories["sqlite"].operational.path)
 
 

@@ -5,6 +5,10 @@
     ['id', 'deployment_id', 'stage', 'traffic_percentage', 'started_at']
 ) %}
 {% set shares = canary_shares() %}
+{% set rungs = [] %}
+{% for share in shares[:-1] %}
+{% do rungs.append('select ' ~ share ~ ' as share, ' ~ shares[loop.index] ~ ' as next_share') %}
+{% endfor %}
 
 -- Writers count stages from 0 or from 1, so only the order counts. A stage may be tried again, at
 -- the same share.
@@ -45,21 +49,21 @@ first_stages as (
     group by deployment_id
 ),
 
+ladder as (
+    {{ rungs | join(' union all ') }}
+),
+
 walked as (
     select
         steps.*,
         below.first_started_at as below_started_at,
-        case
-            when steps.stage = first_stages.first_stage then {{ shares[0] }}
-            {% for share in shares[:-1] %}
-            when below.share = {{ share }} then {{ shares[loop.index] }}
-            {% endfor %}
-        end as expected_share
+        case when steps.stage = first_stages.first_stage then {{ shares[0] }} else ladder.next_share end as expected_share
     from steps
     inner join first_stages
         on steps.deployment_id = first_stages.deployment_id
     left join stages as below
         on steps.deployment_id = below.deployment_id and steps.stage = below.stage + 1
+    left join ladder on below.share = ladder.share
 ),
 
 final as (

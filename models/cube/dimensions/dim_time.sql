@@ -28,7 +28,9 @@ final as (
         quarter,
         year,
         day_of_week,
-        iso_weekday <= 5 and hour >= {{ var('business_hours')[0] }} and hour < {{ var('business_hours')[1] }} as is_business_hours,
+        iso_weekday <= 5
+        and hour >= {{ var('business_hours')[0] }}
+        and hour < {{ var('business_hours')[1] }} as is_business_hours,
         iso_weekday > 5 as is_weekend
     from parts
 

@@ -29,8 +29,8 @@ final as (
         count(case when executions.contract_status = 'partial_success' then 1 end) as partial_executions,
         count(
             case
-                when coalesce(executions.contract_status, '') not in ('verified', 'failed', 'rolled_back', 'partial_success')
-                    then 1
+                when executions.contract_status in ('verified', 'failed', 'rolled_back', 'partial_success') then null
+                else 1
             end
         ) as open_executions,
 

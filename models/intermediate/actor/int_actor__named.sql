@@ -1,4 +1,6 @@
-{#- Who stands behind each spelling of triggered_by. Text that no known prefix explains names an actor of unknown type. -#}
+{#-
+    Who stands behind each spelling of triggered_by. Text that no known prefix explains names an actor of unknown type.
+-#}
 with contracts as (
     select distinct triggered_by
     from {{ ref('stg_verification__action_contracts') }}
@@ -20,7 +22,10 @@ split as (
 final as (
     select
         split.triggered_by,
-        case when spellings.names_actor or spellings.prefix is null then split.triggered_by else spellings.prefix end as actor_id,
+        case
+            when spellings.names_actor or spellings.prefix is null then split.triggered_by
+            else spellings.prefix
+        end as actor_id,
         coalesce(spellings.actor_type, 'unknown') as actor_type,
         case
             when spellings.prefix is null then split.triggered_by

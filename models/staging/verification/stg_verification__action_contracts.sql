@@ -13,7 +13,10 @@ final as (
         nullif(trim(tier), '') as tier_code,
         nullif(trim(triggered_by), '') as triggered_by,
         nullif(trim(safe_hold_snapshot_id), '') as snapshot_id,
-        coalesce({{ json_text('verification_result', 'error') }}, {{ json_text('actual_effect', 'error') }}) as error_message,
+        coalesce(
+            {{ json_text('verification_result', 'error') }},
+            {{ json_text('actual_effect', 'error') }}
+        ) as error_message,
         {{ read_real('confidence_score') }} as confidence_score,
         {{ read_timestamp('created_at') }} as created_at,
         {{ read_timestamp('executed_at') }} as executed_at,

@@ -1,0 +1,96 @@
+"""What sqlfluff puts in place of the macros, so that SQL style is checked without dbt and without a database.
+
+A macro of `macros/` becomes a call of its own name: the linter sees an expression and checks the SQL around it. A name
+that no macro has stays undefined, and the linter says so. The functions below stand for macros that write a whole
+query, or that a model loops over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_MACROS = Path(__file__).resolve().parents[2] / "macros"
+_MACRO = re.compile(r"{%-?\s*macro\s+(\w+)\s*\(")
+
+
+def _call_of(name: str) -> Callable[..., str]:
+    return lambda *_, **__: f"{name}()"
+
+
+for _file in sorted(_MACROS.rglob("*.sql")):
+    for _name in _MACRO.findall(_file.read_text(encoding="utf-8")):
+        globals()[_name] = _call_of(_name)
+
+
+class _Dbt:
+    """The namespace `dbt`, of which models use the names of types."""
+
+    def __getattr__(self, name: str) -> Callable[..., str]:
+        if name.startswith("type_"):
+            return lambda: "varchar"
+        raise AttributeError(name)
+
+
+dbt = _Dbt()
+
+
+def env_var(name: str, default: str = "") -> str:
+    """An environment variable, as if none were set."""
+    return default
+
+
+def canary_shares() -> list[int]:
+    """Shares that tests loop over."""
+    return [5, 25, 50, 100]
+
+
+def sample_tables() -> list[str]:
+    """One table that has sample rows."""
+    return ["action_contracts"]
+
+
+def landed_tables() -> list[tuple[str, str]]:
+    """Two tables, so that a loop over them is linted with what stands between its rounds."""
+    return [("verification", "action_contracts"), ("verification", "benchmark_runs")]
+
+
+def operational(component: str, table: str) -> str:
+    """The relation of an operational table."""
+    return table
+
+
+def land(component: str, table: str) -> str:
+    """The query of a landing model."""
+    return f"select * from {table}"
+
+
+def landing_changes(component: str, table: str, landing: str, run: str) -> str:
+    """A query over one landing model."""
+    return f"select * from {landing}"
+
+
+def quarantine_findings(table: str, landing: str) -> str:
+    """A query over one landing model."""
+    return f"select * from {landing}"
+
+
+def stored_text(relation: str, columns: Sequence[str]) -> str:
+    """A query over one operational table."""
+    return f"select {', '.join(columns)} from {relation}"
+
+
+def when_present(imports: Sequence[str], caller: Callable[[], str]) -> str:
+    """The query of its call block."""
+    return caller()
+
+
+def minute_spine(first: str, last: str) -> str:
+    """A query with one column, `moment`."""
+    return f"select {first} as moment union all select {last} as moment"
+
+
+def time_parts(relation: str, moment: str) -> str:
+    """A query over one relation."""
+    return f"select {moment} from {relation}"

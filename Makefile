@@ -1,0 +1,81 @@
+# One way to run everything; `make` lists it. The workflow and .ci/run call these targets and nothing else.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# 3.11 is what requirements.lock is made with; a newer one is taken where it is missing.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+PIP := -m pip --disable-pip-version-check -qq
+PACKAGES := $(VENV)/.packages
+INSTALLED := $(VENV)/.installed
+SQL := models tests/singular
+HOME_OF_DATA = $${GRACE_HOME:-data}
+
+# Nothing here is meant for a live database.
+unexport GRACE_OPERATIONAL_URL
+
+.PHONY: help demo test install lint types format build docs-cli bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Made-up rows go into an empty database only, so a second demo refreshes what the first one wrote.
+demo: install ## From nothing to the success rate by tier and the docs page, over 30 simulated days
+	@$(BIN)/grace-dbt init
+	@$(BIN)/python -c 'import sqlite3, sys; rows = sqlite3.connect(sys.argv[1]).execute("select 1 from action_contracts"); \
+		sys.exit(rows.fetchone() is None)' "$(HOME_OF_DATA)/operational.sqlite" \
+		|| $(BIN)/grace-dbt simulate --days 30 --contracts 10000 --rng-seed 7
+	@$(BIN)/grace-dbt refresh
+	@page=$$($(BIN)/grace-dbt docs --no-serve) && echo "Data dictionary and lineage: $$page"
+
+test: install ## Run every test
+	@$(BIN)/python -m pytest
+
+install: $(INSTALLED) ## Make .venv with exactly the versions of requirements.lock
+
+$(PACKAGES): requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is missing (python3.11 or python3 on the PATH, or make PYTHON=...)." >&2; exit 3; }
+	@echo "Installing $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python $(PIP) install -r requirements.lock
+	@touch $@
+
+# hatchling, which builds the package, is in the lock file too: nothing is resolved here.
+$(INSTALLED): $(PACKAGES) pyproject.toml
+	@$(BIN)/python $(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: install ## Check the style of Python and SQL, without network or database
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/sqlfluff lint --disable-progress-bar $(SQL)
+
+types: install ## Check the types
+	@$(BIN)/mypy
+
+format: install ## Repair what a tool can repair of the style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix --disable-progress-bar $(SQL)
+
+build: install ## Run a plain dbt build on the embedded sample, in one DuckDB file
+	@mkdir -p "$(HOME_OF_DATA)"
+	@$(BIN)/dbt build
+
+docs-cli: install ## Write docs/cli.md anew from the command line itself
+	@$(BIN)/python -m grace_dbt.cli.reference > docs/cli.md
+
+bench: install ## Measure time and memory, and write benchmarks/results.md
+	@$(BIN)/python benchmarks/run.py
+
+lock: ## Resolve every version anew from pyproject.toml into requirements.lock
+	@$(PYTHON) -m venv --clear $(VENV)-lock
+	@$(VENV)-lock/bin/python $(PIP) install "$$(sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml)" -e '.[dev]'
+	@{ echo "# Written by make lock: every package of .venv, tools and build backend included."; \
+		$(VENV)-lock/bin/python -m pip freeze --exclude-editable; } > requirements.lock
+	@rm -rf $(VENV)-lock
+
+clean: ## Remove .venv, caches and what dbt wrote; the data stays
+	@rm -rf $(VENV) $(VENV)-lock target logs dist .mypy_cache .pytest_cache .ruff_cache
