@@ -36,7 +36,9 @@ def build(settings: Settings, arguments: Sequence[str], *, target: str, quiet: b
     """
     _require_source(settings, target)
     with exclusive(settings, "build"):
-        return run_dbt(["build", *arguments], settings, target=target, loud=not quiet)
+        outcome = run_dbt(["build", *arguments], settings, target=target, loud=not quiet)
+    _require_run(outcome, settings)
+    return outcome
 
 
 def test(
@@ -58,13 +60,9 @@ def test(
         outcome = run_dbt(
             ["test", "--store-failures", *arguments], settings, target=target, loud=not quiet
         )
-        if outcome.errors and not outcome.nodes:
-            raise GraceError(
-                f"dbt could not test: {outcome.errors[0].strip().splitlines()[0]}",
-                f"dbt's log: {settings.home / 'logs' / 'dbt.log'}",
-            )
+        _require_run(outcome, settings)
         broken = _broken_rules(outcome, settings) if target == "duckdb" else {}
-    return [
+    results = [
         TestResult(
             node.node.name,
             str(node.status),
@@ -74,6 +72,11 @@ def test(
         for node in outcome.nodes
         if node.node.resource_type == "test"
     ]
+    if not results:
+        raise GraceError(
+            "The selection holds no contract.", "See what there is: grace-dbt docs", ExitCode.USAGE
+        )
+    return results
 
 
 def _require_source(settings: Settings, target: str) -> None:
@@ -83,7 +86,27 @@ def _require_source(settings: Settings, target: str) -> None:
             "Use --target duckdb.",
             ExitCode.USAGE,
         )
+    if target == "sqlite" and "'" in str(settings.operational.path):
+        raise GraceError(
+            f"The target sqlite can't attach {settings.operational.path}: its path has a quote.",
+            "Use --target duckdb.",
+            ExitCode.USAGE,
+        )
     require_tables(settings.operational)
+
+
+def _require_run(outcome: DbtOutcome, settings: Settings) -> None:
+    """Fail where dbt stopped before it ran anything."""
+    if outcome.errors and not outcome.nodes:
+        reason = " ".join(outcome.errors[0].split())
+        usage = outcome.usage_error
+        raise GraceError(
+            f"dbt did not start: {reason[:300]}",
+            "dbt takes: dbt build --help"
+            if usage
+            else f"dbt's log: {settings.home / 'logs' / 'dbt.log'}",
+            ExitCode.USAGE if usage else ExitCode.ENVIRONMENT,
+        )
 
 
 def _broken_rules(outcome: DbtOutcome, settings: Settings) -> dict[str, dict[str, int]]:

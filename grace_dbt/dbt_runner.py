@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grace_dbt.errors import GraceError
-from grace_dbt.settings import HOME_VARIABLE, URL_VARIABLE, Settings, project_directory
+from grace_dbt.settings import (
+    HOME_VARIABLE,
+    PATH_VARIABLE,
+    URL_VARIABLE,
+    Settings,
+    project_directory,
+)
 
 Listener = Callable[[str, str, Any], None]
 
@@ -22,11 +28,13 @@ class DbtOutcome:
         success: Whether dbt calls it a success; warnings don't spoil it.
         nodes: One run result a node that ran, in order: `unique_id`, `status`, `message`, `failures`.
         errors: Messages of the errors that dbt raised, oldest first.
+        usage_error: Whether dbt did not know an option or argument.
     """
 
     success: bool
     nodes: list[Any] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    usage_error: bool = False
 
     def with_status(self, *statuses: str) -> list[Any]:
         """The nodes that ended in one of these statuses (`error`, `fail`, `warn`, `skipped`, `pass`, `success`)."""
@@ -53,11 +61,13 @@ def run_dbt(
     Returns:
         The outcome. A failing model or test is an outcome, not an exception.
     """
+    from dbt.cli.exceptions import DbtUsageException
     from dbt.cli.main import dbtRunner
 
     settings.ensure_home()
     os.environ[HOME_VARIABLE] = str(settings.home)
     os.environ[URL_VARIABLE] = str(settings.operational)
+    os.environ[PATH_VARIABLE] = str(settings.operational.path)
     errors: list[str] = []
 
     def listen(event: Any) -> None:
@@ -85,7 +95,8 @@ def run_dbt(
     if result.exception is not None:
         errors.append(str(result.exception))
     nodes = list(getattr(result.result, "results", None) or [])
-    return DbtOutcome(result.success, nodes, errors)
+    usage_error = isinstance(result.exception, DbtUsageException)
+    return DbtOutcome(result.success, nodes, errors, usage_error)
 
 
 def _release_build_file() -> None:
@@ -119,7 +130,7 @@ def plan_ddl(dialect: str, settings: Settings) -> list[dict[str, str]]:
     outcome = run_dbt(arguments, settings, target="plan", on_event=listen)
     if not outcome.success or not found:
         raise GraceError(
-            f"The schema could not be planned: {(outcome.errors or ['dbt said nothing'])[0]}",
+            f"The schema could not be planned: {' '.join((outcome.errors or ['no reason given'])[0].split())}",
             f"dbt's log is {settings.home / 'logs' / 'dbt.log'}.",
         )
     plan: list[dict[str, str]] = json.loads(found[0])

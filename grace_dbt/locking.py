@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -33,17 +34,21 @@ def exclusive(settings: Settings, purpose: str) -> Iterator[None]:
             record = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
             holder.write_text(json.dumps(record))
             yield
+    except PermissionError as error:
+        raise GraceError(
+            f"{error.filename} belongs to somebody else.", "Use a GRACE_HOME of your own."
+        ) from error
     except Timeout:
         raise GraceError(
-            f"Another grace-dbt is at work here: {_describe(holder.read_text())}.",
+            f"Another grace-dbt is at work here: {_describe(holder)}.",
             "Wait until it ends, or give this one its own GRACE_HOME.",
         ) from None
 
 
-def _describe(record: str) -> str:
+def _describe(holder: Path) -> str:
     try:
-        held = json.loads(record)
+        held = json.loads(holder.read_text())
         age = max(0, round(time.time() - held["since"]))
         return f"process {held['pid']}, {held['purpose']}, for {age} s"
-    except (ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "it has just started"

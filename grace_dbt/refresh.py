@@ -13,11 +13,22 @@ from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
 from grace_dbt.operational.schema import require_tables
-from grace_dbt.publishing import Published, current, publish
+from grace_dbt.publishing import Published, publish
 from grace_dbt.settings import Settings, project_fingerprint
 
 # The cube and all that it stands on, with the cube's own tests; contracts of operational tables are `grace-dbt test`.
 SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
+
+# Words of a failure that lies in the surroundings and not in the project or the data.
+ENVIRONMENT_MARKS = (
+    "is locked",
+    "no space",
+    "not a database",
+    "malformed",
+    "io error",
+    "permission denied",
+    "not a valid duckdb",
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -90,6 +101,9 @@ def refresh(
         project = project_fingerprint("dbt_project.yml", "models", "macros", "snapshots")
         if not full and settings.build_file.exists() and _read(stamp) != project:
             full = True
+        _require_readable_build(settings)
+        if full:
+            stamp.unlink(missing_ok=True)  # one that is killed is begun again
         command = ["build", *SELECTION, *(["--full-refresh"] if full else [])]
         outcome = run_dbt(command, settings, on_event=_progress_listener(progress))
         if not outcome.success:
@@ -110,6 +124,21 @@ def refresh(
         ).total_seconds()
     warnings = [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
     return RefreshReport(tiers, sources, snapshot, warnings, time.monotonic() - started, fresh)
+
+
+def _require_readable_build(settings: Settings) -> None:
+    """Fail on a build file that DuckDB can't open, before dbt fails on it in more words."""
+    import duckdb
+
+    if not settings.build_file.exists():
+        return
+    try:
+        duckdb.connect(str(settings.build_file), read_only=True).close()
+    except duckdb.Error as error:
+        raise GraceError(
+            f"The build file {settings.build_file} can't be opened: {str(error).splitlines()[0]}",
+            "Move it away and refresh again: all but the history of tier policies comes back from the source.",
+        ) from error
 
 
 def _read(path: Path) -> str:
@@ -138,15 +167,14 @@ def read_report(snapshot: Published) -> tuple[list[Tier], list[SourceChange]]:
 def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
     """Say in two lines what stopped a run; the rest is in dbt's log."""
     broken = outcome.with_status("error", "fail")
-    if broken:
-        first = broken[0]
-        reason = " ".join(str(first.message).split())
-        message = f"{first.node.name} failed: {reason[:300]}"
-    else:
-        message = f"dbt failed: {(outcome.errors or ['no reason given'])[0].strip()[:300]}"
-    kept = "The former snapshot is still served. " if current(settings) else ""
+    reason = str(broken[0].message) if broken else (outcome.errors or ["no reason given"])[0]
+    where = f"{broken[0].node.name} failed" if broken else "dbt failed"
+    outside = any(mark in reason.lower() for mark in ENVIRONMENT_MARKS)
     return GraceError(
-        message, f"{kept}dbt's log: {settings.home / 'logs' / 'dbt.log'}", ExitCode.BAD
+        f"{where}: {' '.join(reason.split())[:300]}",
+        "What was published before is still served. dbt's log: "
+        f"{settings.home / 'logs' / 'dbt.log'}",
+        ExitCode.ENVIRONMENT if outside else ExitCode.BAD,
     )
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grace_dbt import __version__
-from grace_dbt.errors import GraceError
+from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import OperationalUrl
 
 HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
+PATH_VARIABLE = "GRACE_OPERATIONAL_PATH"  # the file of that URL, for dbt-sqlite
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Settings:
             GraceError: The URL can't be read.
         """
         home = Path(os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
+        if any(mark in str(home) for mark in "?#'"):
+            raise GraceError(
+                f"The path {home} has a character that the databases read as something else: ? # '",
+                f"Set {HOME_VARIABLE} to another directory.",
+                ExitCode.USAGE,
+            )
         url = db or os.environ.get(URL_VARIABLE) or f"sqlite:///{home / 'operational.sqlite'}"
         return cls(home, OperationalUrl.parse(url))
 

@@ -11,6 +11,7 @@ import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
+_HEX_OF_BYTES = re.compile(r"\\x(?:[0-9A-F]{2})+", re.ASCII)
 Value = str | int | float | bytes | None
 
 # What DuckDB reads as timestamp with time zone, kept to what Grace writes: ISO 8601 with a blank or a T.
@@ -95,6 +96,26 @@ def mask_text(value: Value) -> str | None:
     return re.sub(r"[0-9]", "9", re.sub(r"[^\W\d_]", "x", _text(value)))[:64]
 
 
+def clean_text(value: Value) -> str | None:
+    r"""The text that bytes stand for; \x and their hex digits where they are not UTF-8."""
+    if not isinstance(value, bytes):
+        return None if value is None else str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return "\\x" + value.hex().upper()
+
+
+def is_hex_of_bytes(value: Value) -> bool:
+    """Whether a text is what `clean_text` makes of bytes that are no text."""
+    return value is not None and _HEX_OF_BYTES.fullmatch(_text(value)) is not None
+
+
+def character_count(value: Value) -> int | None:
+    """Characters of a text, those behind a NUL too."""
+    return None if value is None else len(_text(value))
+
+
 def register(connection: sqlite3.Connection) -> None:
     """Give a connection the functions, enforced foreign keys and a wait for other writers (60 s)."""
     for name, function in (
@@ -105,6 +126,9 @@ def register(connection: sqlite3.Connection) -> None:
         ("try_real", try_real),
         ("try_integer", try_integer),
         ("mask_text", mask_text),
+        ("clean_text", clean_text),
+        ("is_hex_of_bytes", is_hex_of_bytes),
+        ("character_count", character_count),
     ):
         connection.create_function(name, 1, function, deterministic=True)
     connection.execute("pragma foreign_keys = on")

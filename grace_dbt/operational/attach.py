@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from grace_dbt.operational.backend import WAIT_SECONDS
 from grace_dbt.operational.url import OperationalUrl
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ def attach_operational(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     if database.dialect == "sqlite":
         load_sqlite_scanner(connection)
         connection.execute("set global sqlite_all_varchar = true")
-        connection.execute(f"attach if not exists '{path}' as {ALIAS} (type sqlite, read_only)")
+        wait = round(WAIT_SECONDS * 1000)
+        connection.execute(
+            f"attach if not exists '{path}' as {ALIAS} (type sqlite, read_only, busy_timeout {wait})"
+        )
     else:
         connection.execute(f"attach if not exists '{path}' as {ALIAS} (read_only)")
 

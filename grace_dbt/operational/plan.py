@@ -13,7 +13,13 @@ from pathlib import Path
 from grace_dbt import __version__
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import FILE_DIALECTS, OperationalUrl
-from grace_dbt.settings import HOME_VARIABLE, URL_VARIABLE, Settings, project_fingerprint
+from grace_dbt.settings import (
+    HOME_VARIABLE,
+    PATH_VARIABLE,
+    URL_VARIABLE,
+    Settings,
+    project_fingerprint,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def _ask_dbt(dialect: str) -> list[dict[str, str]]:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="grace-dbt-") as place,
-            _kept_environment(HOME_VARIABLE, URL_VARIABLE),
+            _kept_environment(HOME_VARIABLE, URL_VARIABLE, PATH_VARIABLE),
         ):
             nowhere = OperationalUrl(dialect, Path(place) / "none")
             return plan_ddl(dialect, Settings(Path(place), nowhere))

@@ -1,7 +1,7 @@
 {#- One query over a declared table: a row for each breach, as rule, row_key, found. The table is scanned once. -#}
 {% macro contract_query(relation) %}
     {% set node = declared_table(relation.identifier) %}
-    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list %}
     {% set missing = node.columns | reject('in', present) | list %}
     {% if missing %}
         {{ return(missing_columns_query(missing, present)) }}

@@ -4,7 +4,7 @@
     databases are old, and what is missing is told by the table's own contract.
 -#}
 {% macro stored_text(relation, columns) %}
-    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list %}
     {% if columns | reject('in', present) | list %}
         {{ return(none) }}
     {% endif %}

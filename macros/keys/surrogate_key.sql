@@ -5,10 +5,17 @@
 {% macro surrogate_key(expressions) %}
     {% set parts = [] %}
     {% for expression in expressions %}
-        {% do parts.append("length(" ~ expression ~ ") || ':' || " ~ expression) %}
+        {% do parts.append(character_count(expression) ~ " || ':' || " ~ expression) %}
     {% endfor %}
     {{ return(adapter.dispatch('hash_key', 'grace')(parts | join(" || "))) }}
 {% endmacro %}
+
+{#- How many characters a text has; SQLite's own length stops at a NUL. -#}
+{% macro character_count(text) %}{{ return(adapter.dispatch('character_count', 'grace')(text)) }}{% endmacro %}
+
+{% macro default__character_count(text) %}{{ return('length(' ~ text ~ ')') }}{% endmacro %}
+
+{% macro sqlite__character_count(text) %}{{ return('character_count(' ~ text ~ ')') }}{% endmacro %}
 
 {% macro default__hash_key(text) %}
     {{ exceptions.raise_compiler_error('hash_key has no body for ' ~ target.type ~ ': 60 bits of an MD5 as bigint') }}

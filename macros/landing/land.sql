@@ -13,7 +13,7 @@
     {% set key = adapter.quote(primary_key(node)[0]) %}
     {% set columns = quote_names(node.columns, target.type) %}
     {% set run = run_clock() %}
-    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list %}
     {% if not present %}
         {% do exceptions.warn(relation ~ ' is missing: what was landed from it stays as it was') %}
     {% endif %}
@@ -70,7 +70,7 @@ changed as (
     select
         _landing_id,
         _row_hash,
-        {{ '(select coalesce(max(_change_seq), 0) + 1 from ' ~ this ~ ')' if is_incremental() else '1' }} as _change_seq,
+        {{ next_change_seq() }} as _change_seq,
         _first_seen_at,
         {{ run }} as _changed_at,
         {{ truth(false) }} as _is_deleted,
@@ -87,7 +87,7 @@ union all
 select
     _landing_id,
     _row_hash,
-    (select coalesce(max(_change_seq), 0) + 1 from {{ this }}) as _change_seq,
+    {{ next_change_seq() }} as _change_seq,
     _first_seen_at,
     {{ run }} as _changed_at,
     {{ truth(true) }} as _is_deleted,
@@ -99,14 +99,27 @@ where _landing_id in (select _known_id from differing where _landing_id is null)
 {% endmacro %}
 
 {#-
-    The position of a row among those that share its key. A table whose keys are unique, as nearly all are, is asked once
-    and spared the sort.
+    The number of this run's change. It counts on through a full refresh: facts that are not rebuilt in the same run
+    still compare with it.
+-#}
+{% macro next_change_seq() %}
+    {% set known = load_cached_relation(this) %}
+    {% if known and '_change_seq' in adapter.get_columns_in_relation(known) | map(attribute='name') %}
+        {{ return(run_query('select coalesce(max(_change_seq), 0) + 1 from ' ~ this).columns[0][0]) }}
+    {% endif %}
+    {{ return(1) }}
+{% endmacro %}
+
+{#-
+    The position of a row among those that share its key, as text. A table whose keys are unique, as nearly all are, is
+    asked once and spared the sort.
 -#}
 {% macro occurrence(relation, node, present) %}
     {% set name = primary_key(node)[0] %}
-    {% set key = adapter.quote(name) %}
-    {% if name in present and not run_query(
-        'select 1 from ' ~ relation ~ ' group by ' ~ key ~ ' having count(*) > 1 or ' ~ key ~ ' is null limit 1'
+    {% set key = clean_text(adapter.quote(name)) %}
+    {% set keys = rows_as_text(relation, {'name': node.name, 'columns': {name: node.columns[name]}}, present) %}
+    {% if not run_query(
+        'select 1 from (' ~ keys ~ ') as stored group by ' ~ key ~ ' having count(*) > 1 or ' ~ key ~ ' is null limit 1'
     ) %}
         {{ return('1') }}
     {% endif %}

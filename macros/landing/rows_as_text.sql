@@ -19,20 +19,29 @@
     {% if not present or not env_var('GRACE_OPERATIONAL_URL', '').startswith('sqlite:') %}
         {{ return(default__rows_as_text(relation, node, present)) }}
     {% endif %}
-    {% set native = sqlite__rows_as_text(qualify_name(node.name, 'sqlite'), node, present) %}
+    {% set native = select_stored_text(qualify_name(node.name, 'sqlite'), node, present) %}
     {{ return("select * from sqlite_query('" ~ relation.database ~ "', '" ~ native | replace("'", "''") ~ "')") }}
 {% endmacro %}
 
-{#- What each cell holds as text, whatever its storage class: a SQLite column may hold any of them. -#}
+{#- A function gets no text that is not UTF-8, so each text is cleaned by its bytes at once. -#}
 {% macro sqlite__rows_as_text(relation, node, present) %}
     {% if not present %}
         {{ return(default__rows_as_text(relation, node, present)) }}
     {% endif %}
+    {{ return(select_stored_text(relation, node, present, clean='clean_text')) }}
+{% endmacro %}
+
+{#-
+    A select for SQLite itself: what each cell holds as text, whatever its storage class, since a column may hold any of
+    them. `clean` names a function that takes the bytes of a text.
+-#}
+{% macro select_stored_text(relation, node, present, clean=none) %}
     {% set columns = [] %}
     {% for column in node.columns.values() %}
         {% set name = quote_name(column.name, 'sqlite') %}
         {% if column.name in present %}
-            {% set cell = 'case typeof(' ~ name ~ ") when 'text' then " ~ name ~ " when 'real' then printf('%!.17g', " ~ name
+            {% set text = clean ~ '(cast(' ~ name ~ ' as blob))' if clean else name %}
+            {% set cell = 'case typeof(' ~ name ~ ") when 'text' then " ~ text ~ " when 'real' then printf('%!.17g', " ~ name
                 ~ ") when 'blob' then hex(" ~ name ~ ') else cast(' ~ name ~ ' as text) end' %}
         {% else %}
             {% set cell = 'cast(null as text)' %}
@@ -60,6 +69,8 @@
 {% macro is_hex_of_bytes(column) %}{{ return(adapter.dispatch('is_hex_of_bytes', 'grace')(column)) }}{% endmacro %}
 
 {% macro default__is_hex_of_bytes(column) %}{{ return(none) }}{% endmacro %}
+
+{% macro sqlite__is_hex_of_bytes(column) %}{{ return('is_hex_of_bytes(' ~ column ~ ')') }}{% endmacro %}
 
 {% macro duckdb__is_hex_of_bytes(column) %}
     {{ return("starts_with(" ~ column ~ ", '\\x') and regexp_full_match(" ~ column ~ ", '\\\\x(?:[0-9A-F]{2})+')") }}

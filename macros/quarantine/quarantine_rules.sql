@@ -33,7 +33,7 @@
         {% if column.config.meta.accepted_values is defined %}
             {% do rules.append({
                 'column': column.name, 'reason': 'unknown_value',
-                'breach': "trim(" ~ name ~ ") not in ('" ~ column.config.meta.accepted_values | join("', '") ~ "')"
+                'breach': trimmed(name) ~ " not in ('" ~ column.config.meta.accepted_values | join("', '") ~ "')"
             }) %}
         {% endif %}
     {% endfor %}

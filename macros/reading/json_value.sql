@@ -14,7 +14,10 @@
 {% endmacro %}
 
 {% macro sqlite__json_text(column, key) %}
-    {{ return("case when json_valid(" ~ column ~ ") then cast(json_extract(" ~ column ~ ", '$." ~ key ~ "') as text) end") }}
+    {{ return(
+        "case when json_valid(" ~ column ~ ") then case json_type(" ~ column ~ ", '$." ~ key ~ "') when 'true' then 'true' when 'false' then 'false'"
+        ~ " else cast(json_extract(" ~ column ~ ", '$." ~ key ~ "') as text) end end"
+    ) }}
 {% endmacro %}
 
 {#- The largest absolute number among the top-level values of a JSON object, NULL where there is none. -#}
@@ -27,7 +30,7 @@
 {% macro duckdb__json_largest_number(column) %}
     {{ return(
         "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'OBJECT' then list_max(list_transform("
-        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT')), "
+        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT') and isfinite(cast(member as double))), "
         ~ "lambda member: abs(cast(member as double)))) end"
     ) }}
 {% endmacro %}

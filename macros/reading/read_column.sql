@@ -18,6 +18,14 @@
     {{ exceptions.raise_compiler_error('is_json has no body for ' ~ target.type ~ ': whether a text is JSON') }}
 {% endmacro %}
 
-{% macro duckdb__is_json(column) %}{{ return('json_valid(' ~ column ~ ')') }}{% endmacro %}
+{#- DuckDB takes NaN, Infinity and a trailing comma, which are no JSON; outside strings, which are cut out before the look. -#}
+{% macro duckdb__is_json(column) %}
+    {% set strange = "'NaN|nan|Inf|inf|,\\s*[}\\]]'" %}
+    {% set bare = "regexp_replace(" ~ column ~ ", '\"(?:[^\"\\\\]|\\\\.)*\"', '\"\"', 'g')" %}
+    {{ return(
+        'json_valid(' ~ column ~ ') and not (regexp_matches(' ~ column ~ ', ' ~ strange ~ ') and regexp_matches(' ~ bare ~ ', '
+        ~ strange ~ '))'
+    ) }}
+{% endmacro %}
 
 {% macro sqlite__is_json(column) %}{{ return('json_valid(' ~ column ~ ')') }}{% endmacro %}

@@ -6,8 +6,12 @@
 {% endmacro %}
 
 {% macro duckdb__read_real(column) %}
-    {% set number = 'try_cast(' ~ column ~ ' as double)' %}
-    {{ return('case when isfinite(' ~ number ~ ') then ' ~ number ~ ' end') }}
+    {% set text = 'cast(' ~ column ~ ' as varchar)' %}
+    {% set number = 'try_cast(' ~ text ~ ' as double)' %}
+    {{ return(
+        "case when regexp_full_match(" ~ text ~ ", '\\s*[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?\\s*') and isfinite(" ~ number ~ ') then '
+        ~ number ~ ' end'
+    ) }}
 {% endmacro %}
 
 {% macro sqlite__read_real(column) %}{{ return('try_real(' ~ column ~ ')') }}{% endmacro %}

@@ -39,9 +39,23 @@
     {%- set iso = "'\\s*\\d{4}-\\d{2}-\\d{2}([ T]" ~ clock ~ "(:\\d{2}(\\.\\d{1,9})?)?)?( ?(Z|z|[+-]\\d{2}(:?\\d{2})?))?\\s*'" -%}
     {{ return(
         "case when regexp_full_match(" ~ text ~ ", " ~ plain ~ ") then try_cast(" ~ text ~ " as timestamp)"
-        ~ " when regexp_full_match(" ~ text ~ ", " ~ iso ~ ") then timezone('UTC', try_cast("
-        ~ "regexp_replace(trim(" ~ text ~ "), ' ([zZ+-])', '\\1') as timestamptz)) end"
+        ~ " when regexp_full_match(" ~ text ~ ", " ~ iso ~ ") then timezone('UTC', try_cast(" ~ duckdb_spelling(text)
+        ~ " as timestamptz)) end"
     ) }}
+{% endmacro %}
+
+{#- A time as DuckDB casts it: no blanks around it or before the zone, the zone in capitals, hours and seconds given. -#}
+{% macro duckdb_spelling(text) %}
+    {% set steps = [
+        (' ([Z+-])', '\\1'),
+        ('^(\\d{4}-\\d{2}-\\d{2})($|[Z+-].*)', '\\1 00:00:00\\2'),
+        ('^(.{10}[ T]\\d{2}:\\d{2})($|[Z+-].*)', '\\1:00\\2')
+    ] %}
+    {% set spelled = namespace(sql="upper(trim(" ~ text ~ ", e' \\t\\r\\n\\f\\v'))") %}
+    {% for pattern, replacement in steps %}
+        {% set spelled.sql = 'regexp_replace(' ~ spelled.sql ~ ", '" ~ pattern ~ "', '" ~ replacement ~ "')" %}
+    {% endfor %}
+    {{ return(spelled.sql) }}
 {% endmacro %}
 
 {% macro sqlite__parse_timestamp(column) %}{{ return('utc_timestamp(' ~ column ~ ')') }}{% endmacro %}

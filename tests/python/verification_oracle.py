@@ -53,8 +53,11 @@ def words(stored: Any) -> str | None:
 
 def actor(triggered_by: str | None) -> tuple[str, str]:
     """Id and type of who started an action."""
-    if triggered_by is None:
+    if triggered_by in (None, "unknown"):
         return "unknown", "unknown"
+    assert triggered_by is not None
+    if triggered_by.lower() in COMPONENT_PREFIXES:
+        return triggered_by.lower(), "component"
     prefix, colon, _ = triggered_by.partition(":")
     if colon and prefix.lower() in NAMING_PREFIXES:
         return triggered_by, NAMING_PREFIXES[prefix.lower()]

@@ -1,5 +1,25 @@
-with versions as (
-    select * from {{ ref('snap_tiers') }}
+{#-
+    Grain: one wording of one tier's policy. The snapshot keeps what was recorded; here it is read as corrected since: a
+    wording replaced under the same date never held, nor did one whose date was moved to before its beginning.
+-#}
+with recorded as (
+    select
+        *,
+        row_number() over (
+            partition by tier_code, dbt_valid_from
+            order by case when dbt_valid_to is null then 0 else 1 end, dbt_valid_to desc
+        ) as recency
+    from {{ ref('snap_tiers') }}
+    where dbt_valid_to is null or dbt_valid_to > dbt_valid_from
+),
+
+versions as (
+    select
+        *,
+        {{ effective_from('tier_code', 'dbt_valid_from') }} as effective_from,
+        coalesce(lead(dbt_valid_from) over (partition by tier_code order by dbt_valid_from), dbt_valid_to) as effective_to
+    from recorded
+    where recency = 1
 ),
 
 final as (
@@ -12,9 +32,10 @@ final as (
         requires_benchmark,
         risk_level,
         description,
-        dbt_valid_to is null as is_current,
-        {{ effective_from('tier_code', 'dbt_valid_from') }} as effective_from,
-        dbt_valid_to as effective_to
+        effective_from <= {{ run_clock() }}
+        and (effective_to is null or effective_to > {{ run_clock() }}) as is_current,
+        effective_from,
+        effective_to
     from versions
 
     union all

@@ -1,16 +1,16 @@
 {#-
     Grain: one action contract, in its present state. Natural id: contract_id.
 
-    A run takes the contracts that landing saw change, those whose benchmark changed, and those whose stamped key is no
-    longer right: an unknown minute or tier that can be read by now, a version of a tier that was opened or moved, an actor
-    that the seed of spellings now names otherwise.
+    A run takes the contracts that landing saw change, those whose benchmark changed, those with a value in quarantine
+    (a time ahead of the clock is read once the clock has caught up), and those whose stamped key is no longer right: a
+    version of a tier that was opened or moved, an actor that the seed of spellings now names otherwise.
 -#}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='contract_id',
-    post_hook="delete from {{ this }} where contract_id in (
-        select id from {{ ref('land_action_contracts') }} where _is_deleted and _landing_id like '1=%'
+    post_hook="delete from {{ this }} where contract_id not in (
+        select contract_id from {{ ref('stg_verification__action_contracts') }}
     )"
 ) }}
 
@@ -53,6 +53,18 @@ touched as (
 
     union
 
+    select id
+    from {{ ref('land_action_contracts') }}
+    where _has_finding
+
+    union
+
+    select {{ benchmarked_contract('triggered_by') }}
+    from {{ ref('land_benchmark_runs') }}
+    where _has_finding
+
+    union
+
     select contract_id
     from known
     where benchmark_run_id in (select benchmark_run_id from changed_benchmarks)
@@ -66,8 +78,7 @@ touched as (
             tiers.tier_code = known.tier_code
             and {{ in_force('tiers', 'known.created_at') }}
     where
-        known.time_key = {{ unknown_key() }}
-        or known.tier_key <> coalesce(tiers.tier_key, {{ unknown_key() }})
+        known.tier_key <> coalesce(tiers.tier_key, {{ unknown_key() }})
         or (
             known.actor_key <> {{ unknown_key() }}
             and known.actor_key not in (select {{ surrogate_key(['actor_id']) }} from actors)

@@ -1,10 +1,11 @@
 {#-
-    Who stands behind each spelling of triggered_by. Text that no known prefix explains names an actor of unknown type.
+    Who stands behind each spelling of triggered_by. Text that no known prefix explains names an actor of unknown type;
+    the word unknown names nobody.
 -#}
 with contracts as (
     select distinct triggered_by
     from {{ ref('stg_verification__action_contracts') }}
-    where triggered_by is not null
+    where triggered_by <> 'unknown'
 ),
 
 spellings as (
@@ -34,7 +35,11 @@ final as (
         end as actor_name,
         coalesce(spellings.is_trusted, {{ truth(false) }}) as is_trusted
     from split
-    left join spellings on spellings.prefix = lower(split.prefix)
+    -- A component may also stand alone, without the error or plan that it acts on.
+    left join spellings
+        on
+            spellings.prefix = lower(split.prefix)
+            or (split.prefix is null and not spellings.names_actor and spellings.prefix = lower(split.triggered_by))
 )
 
 select * from final

@@ -11,7 +11,7 @@ final as (
         {{ read_boolean('requires_benchmark') }} as requires_benchmark,
         risk_level,
         description,
-        {{ read_timestamp('policy_date') }} as policy_date
+        {{ parse_timestamp('policy_date') }} as policy_date
     from source
 )
 

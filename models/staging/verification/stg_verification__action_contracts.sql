@@ -7,12 +7,12 @@ with source as (
 final as (
     select
         id as contract_id,
-        trim(action_type) as action_type,
-        nullif(trim(playbook_id), '') as playbook_id,
-        trim(status) as contract_status,
-        nullif(trim(tier), '') as tier_code,
-        nullif(trim(triggered_by), '') as triggered_by,
-        nullif(trim(safe_hold_snapshot_id), '') as snapshot_id,
+        {{ trimmed('action_type') }} as action_type,
+        nullif({{ trimmed('playbook_id') }}, '') as playbook_id,
+        {{ trimmed('status') }} as contract_status,
+        nullif({{ trimmed('tier') }}, '') as tier_code,
+        nullif({{ trimmed('triggered_by') }}, '') as triggered_by,
+        nullif({{ trimmed('safe_hold_snapshot_id') }}, '') as snapshot_id,
         coalesce(
             {{ json_text('verification_result', 'error') }},
             {{ json_text('actual_effect', 'error') }}
