@@ -8,7 +8,7 @@
 {% macro duckdb__json_text(column, key) %}
     {#- Looking for the key first spares most rows the parser. -#}
     {{ return(
-        "case when contains(" ~ column ~ ", '\"" ~ key ~ "\"') and json_valid(" ~ column ~ ") then json_extract_string(" ~ column
+        "case when contains(" ~ column ~ ", '\"" ~ key ~ "\"') and " ~ is_json(column) ~ " then json_extract_string(" ~ column
         ~ ", '$." ~ key ~ "') end"
     ) }}
 {% endmacro %}
@@ -29,8 +29,8 @@
 
 {% macro duckdb__json_largest_number(column) %}
     {{ return(
-        "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'OBJECT' then list_max(list_transform("
-        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT') and isfinite(cast(member as double))), "
+        "case when " ~ is_json(column) ~ " and json_type(" ~ column ~ ") = 'OBJECT' then list_max(list_transform("
+        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT') and isfinite(try_cast(member as double))), "
         ~ "lambda member: abs(cast(member as double)))) end"
     ) }}
 {% endmacro %}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from test_fact_parity import assert_parity, contract, insert
 
+from grace_dbt.dbt_commands import build
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.publishing import current
@@ -89,6 +93,88 @@ def test_repeated_and_missing_keys_are_kept_apart(keyless: Path) -> None:
     assert not [f for f in published(settings, FINDINGS) if f[0] == "a" and f[2] == "duplicate_key"]
 
 
+def test_another_letter_case_is_the_same_table(tmp_path: Path) -> None:
+    path = tmp_path / "upper.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "create table Action_Contracts (ID text primary key, ACTION_TYPE, TIER text, Created_At)"
+        )
+        connection.execute(
+            "insert into Action_Contracts values ('a', 'one', 'tier_2', '2025-11-02 14:50:02')"
+        )
+    settings = settings_for(path)
+    refresh(settings)
+    assert published(settings, FACTS) == [("a", "one", "tier_2")]
+
+
+def test_different_keys_with_the_same_text_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table action_contracts (id, action_type)")
+        connection.executemany(
+            "insert into action_contracts values (?, 'x')",
+            [(b"A",), ("41",), (1,), ("1",), ("0.5",), (0.5,)],
+        )
+    settings = settings_for(path)
+    refresh(settings)
+    assert [row[0] for row in published(settings, FACTS)] == ["0.5", "1", "41"]
+    duplicates = [f[0] for f in published(settings, FINDINGS) if f[2] == "duplicate_key"]
+    assert duplicates == ["0.5", "1", "41"]
+
+
+def test_a_time_ahead_of_the_clock_is_read_once_the_clock_is_there(
+    tmp_path: Path, templates: Path
+) -> None:
+    path = Path(shutil.copy(templates / "fresh.sqlite", tmp_path / "operational.sqlite"))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    ahead = now + timedelta(days=1, seconds=12)
+    with sqlite3.connect(path) as connection:
+        insert(
+            connection,
+            "action_contracts",
+            contract("soon", created_at=str(now), verified_at=str(ahead)),
+        )
+    settings = settings_for(path)
+    duration = "select duration_seconds is null from fact_verification_executions"
+    refresh(settings)
+    assert published(settings, duration) == [(True,)]
+    time.sleep(
+        max(
+            0.0,
+            (ahead - timedelta(days=1) - datetime.now(UTC).replace(tzinfo=None)).total_seconds(),
+        )
+    )
+    report = refresh(settings)
+    assert published(settings, duration) == [(False,)]
+    assert_parity(report.snapshot.snapshot_path, path)
+
+
+def test_a_landing_table_rebuilt_alone_loses_nothing(tmp_path: Path, templates: Path) -> None:
+    path = Path(shutil.copy(templates / "fresh.sqlite", tmp_path / "operational.sqlite"))
+    settings = settings_for(path)
+    with sqlite3.connect(path) as connection:
+        for key in ("a", "b", "c"):
+            insert(connection, "action_contracts", contract(key))
+    refresh(settings)
+    for status in ("failed", "verified"):
+        with sqlite3.connect(path) as connection:
+            connection.execute("update action_contracts set status = ? where id = 'a'", [status])
+        refresh(settings)
+    with sqlite3.connect(path) as connection:
+        connection.execute("delete from action_contracts where id = 'c'")
+    rebuilt = build(
+        settings,
+        ["--select", "land_action_contracts", "--full-refresh"],
+        target="duckdb",
+        quiet=True,
+    )
+    assert rebuilt.success
+    with sqlite3.connect(path) as connection:
+        connection.execute("update action_contracts set status = 'rolled_back' where id = 'b'")
+        insert(connection, "action_contracts", contract("new"))
+    assert_parity(refresh(settings).snapshot.snapshot_path, path)
+
+
 def test_a_table_that_vanishes_leaves_what_was_landed(keyless: Path) -> None:
     settings = settings_for(keyless)
     refresh(settings)
@@ -112,6 +198,10 @@ def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path, templates: Path)
     refresh(settings)
     assert published(settings, FACTS) == [("bad", "\\x66FF6F", None), ("good", "größe", None)]
     assert published(settings, FINDINGS) == [("bad", "action_type", "not_utf8")]
+    everything = ["--select", "+path:models/cube", "--exclude", "resource_type:test"]
+    assert build(settings, everything, target="sqlite", quiet=True).success
+    with sqlite3.connect(settings.home / "build.sqlite") as lite:
+        assert lite.execute(FACTS).fetchall() == published(settings, FACTS)
     with sqlite3.connect(path) as connection:
         connection.execute("update action_contracts set action_type = 'repaired' where id = 'bad'")
     refresh(settings, full=True)

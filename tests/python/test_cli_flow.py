@@ -135,6 +135,16 @@ def test_build_passes_a_selection_on(history: GraceCli) -> None:
     ] == ["dim_tier"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("test", "--select", "nothing_of_this_name"), ("test", "--nonsense"), ("build", "--nonsense")],
+)
+def test_what_dbt_would_let_pass(history: GraceCli, arguments: tuple[str, ...]) -> None:
+    done = history.run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert_two_lines(done.stderr)
+
+
 def test_docs_are_one_file_and_served(history: GraceCli) -> None:
     done = history.run("docs", "--no-serve")
     assert done.returncode == 0, done.stderr

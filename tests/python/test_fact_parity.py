@@ -114,6 +114,11 @@ FIRST_LOAD = [
     contract("free text", triggered_by="the operator pressed the button"),
     contract("strange prefix", triggered_by="robot:r2"),
     contract("nobody", triggered_by=None),
+    contract("unknown", triggered_by="unknown"),
+    contract("bare component", triggered_by="hunter"), contract("with its alert", triggered_by="hunter:alert_9"),
+    contract("no break space", tier="tier_1\u00a0"),
+    contract("lower zone", created_at="2025-11-14t23:30:00z".replace("t", "T"), verified_at="2025-11-14T23:31+00:00"),
+    contract("nul \0 inside", action_type="a\0b"),
     contract("huge", actual_effect=json.dumps({"note": "x" * 200_000})),
 ]  # fmt: skip
 
@@ -128,6 +133,8 @@ FIRST_BENCHMARKS = [
         delta_from_baseline='{"latency": 3}',
     ),
     benchmark("b4", "user:alice", delta_from_baseline=None),
+    benchmark("b7", "contract:huge", delta_from_baseline='{"latency": NaN, "n": 1}'),
+    benchmark("b8", "Contract:huge"),
     benchmark("b5", "contract:mission", delta_from_baseline='{"latency": "slow", "ok": true}'),
 ]
 
@@ -171,6 +178,7 @@ def changed(settings: Settings, database: Path, first: RefreshReport) -> Refresh
             update action_contracts set created_at = '2025-11-03 08:00:00' where id = 'garbage time';
             update action_contracts set triggered_by = 'system:scheduler' where id = 'nobody';
             update action_contracts set id = 'renamed' where id = 'upper';
+            update action_contracts set triggered_by = 'unknown' where id = 'free text';
             delete from action_contracts where id in ('fraction', 'key ', 'no number');
             update benchmark_runs set triggered_by = 'contract:key' where run_id = 'b3';
             delete from benchmark_runs where run_id = 'b1';
@@ -201,6 +209,8 @@ def test_first_load_equals_the_oracle(
 
 def test_bad_values_are_in_quarantine(first: RefreshReport) -> None:
     assert quarantine(first.snapshot.snapshot_path) == {
+        ("benchmark_runs", "5", "delta_from_baseline", "unreadable", True)
+    } | {
         ("action_contracts", key, column, reason, True)
         for key, column, reason in [
             ("empty time", "created_at", "unreadable"),
@@ -209,6 +219,7 @@ def test_bad_values_are_in_quarantine(first: RefreshReport) -> None:
             ("epoch", "created_at", "outside_time_span"),
             ("far future", "created_at", "outside_time_span"),
             ("unknown tier", "tier", "unknown_value"),
+            ("no break space", "tier", "unknown_value"),
             ("blank tier", "tier", "unknown_value"),
             ("unknown status", "status", "unknown_value"),
             ("broken json", "verification_result", "unreadable"),
@@ -230,7 +241,7 @@ def test_outliers_do_not_stretch_the_calendar(first: RefreshReport) -> None:
 def test_changes_are_seen_without_a_clock(changed: RefreshReport, database: Path) -> None:
     assert_parity(changed.snapshot.snapshot_path, database)
     contracts = next(s for s in changed.sources if s.table == "action_contracts")
-    assert (contracts.inserted, contracts.updated, contracts.deleted) == (2, 5, 3)
+    assert (contracts.inserted, contracts.updated, contracts.deleted) == (2, 6, 3)
 
 
 def test_what_reads_again_is_resolved(changed: RefreshReport) -> None:

@@ -77,6 +77,10 @@ def error_of(row: sqlite3.Row) -> str | None:
     return None
 
 
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is Python's, not JSON's")
+
+
 def newest_benchmarks(rows: list[sqlite3.Row]) -> dict[str, sqlite3.Row]:
     newest: dict[str, sqlite3.Row] = {}
     for row in sorted(rows, key=lambda r: (moment(r["created_at"]) or datetime.min, r["run_id"])):
@@ -88,7 +92,10 @@ def newest_benchmarks(rows: list[sqlite3.Row]) -> dict[str, sqlite3.Row]:
 def drift(row: sqlite3.Row | None) -> float | None:
     if row is None or row["delta_from_baseline"] is None:
         return None
-    deltas = json.loads(row["delta_from_baseline"])
+    try:
+        deltas = json.loads(row["delta_from_baseline"], parse_constant=_no_json)
+    except ValueError:
+        return None
     numbers = [
         abs(v) for v in deltas.values() if isinstance(v, (int, float)) and not isinstance(v, bool)
     ]

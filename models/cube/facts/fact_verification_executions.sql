@@ -14,6 +14,7 @@
     )"
 ) }}
 
+-- depends_on: {{ ref('land_action_contracts') }}
 with contracts as (
     select * from {{ ref('stg_verification__action_contracts') }}
 ),
