@@ -17,7 +17,10 @@ versions as (
     select
         *,
         {{ effective_from('tier_code', 'dbt_valid_from') }} as effective_from,
-        coalesce(lead(dbt_valid_from) over (partition by tier_code order by dbt_valid_from), dbt_valid_to) as effective_to
+        coalesce(
+            lead(dbt_valid_from) over (partition by tier_code order by dbt_valid_from),
+            dbt_valid_to
+        ) as effective_to
     from recorded
     where recency = 1
 ),
