@@ -30,7 +30,7 @@ ENVIRONMENT_MARKS = (
     "not a valid duckdb",
 )
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class RefreshReport:
     """A finished refresh: the number, what changed, how long it took, how fresh it is.
 
     Attributes:
+        rebuilt: Whether every table was built anew; all rows then count as inserted.
         warnings: What a contract found that does not stop a refresh, e.g. a changed row in an append-only table.
         seconds: Wall time of the whole refresh.
         freshness_seconds: From the newest row of the operational database to the end of the refresh; None without rows.
@@ -71,6 +72,7 @@ class RefreshReport:
     tiers: list[Tier]
     sources: list[SourceChange]
     snapshot: Published
+    rebuilt: bool
     warnings: list[str]
     seconds: float
     freshness_seconds: float | None
@@ -87,7 +89,7 @@ def refresh(
     Args:
         settings: The installation and its operational database.
         full: Rebuild every table from what the database holds now; snapshot tables keep their history.
-        progress: Called with the name of each finished node, how many are done and how many there are.
+        progress: Called with the name of each finished node and how many are done.
 
     Raises:
         GraceError: The database can't be read (exit code 3), or a model or cube contract failed (exit code 1). The
@@ -123,7 +125,9 @@ def refresh(
             datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)
         ).total_seconds()
     warnings = [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
-    return RefreshReport(tiers, sources, snapshot, warnings, time.monotonic() - started, fresh)
+    return RefreshReport(
+        tiers, sources, snapshot, full, warnings, time.monotonic() - started, fresh
+    )
 
 
 def _require_readable_build(settings: Settings) -> None:
@@ -185,6 +189,6 @@ def _progress_listener(progress: Progress | None) -> Callable[[str, str, Any], N
         nonlocal done
         if progress is not None and name == "NodeFinished":
             done += 1
-            progress(data.node_info.node_name, done, 0)
+            progress(data.node_info.node_name, done)
 
     return listen

@@ -80,6 +80,8 @@ def show(report: RefreshReport) -> None:
         counts = (source.read, source.inserted, source.updated, source.deleted, source.quarantined)
         changes.add_row(source.table, *(f"{count:,}" for count in counts))
     console.print(changes)
+    if report.rebuilt:
+        say("Every table was rebuilt: all rows count as inserted.")
     for warning in report.warnings:
         say(f"[yellow]Warning:[/] {warning}")
     fresh = (
@@ -103,7 +105,7 @@ def progress_bar() -> Iterator[Progress]:
     console = to_people()
     if not console.is_terminal:
         console.print("Refreshing the cube ...")
-        yield lambda name, done, total: None
+        yield lambda name, done: None
         return
     with console.status("Refreshing the cube") as status:
-        yield lambda name, done, total: status.update(f"Refreshing the cube: {done} done, {name}")
+        yield lambda name, done: status.update(f"Refreshing the cube: {done} done, {name}")
