@@ -61,7 +61,7 @@ class Figure:
 
 def measure(home: Path) -> list[Figure]:
     """All figures, in the order of a first day: help, embedded build, then a live database with 10,000 contracts."""
-    for folder in ("embedded", "live"):
+    for folder in ("embedded", "live", "million"):
         (home / folder).mkdir()
     places = ("--target-path", str(home / "target"), "--log-path", str(home / "logs"))
     history = ("simulate", "--days", "30", "--contracts", "10000", "--rng-seed", "7")
@@ -72,6 +72,12 @@ def measure(home: Path) -> list[Figure]:
         ("grace-dbt init", (*GRACE, "init"), "live"),
         ("grace-dbt init again, nothing to create", (*GRACE, "init"), "live"),
         ("grace-dbt simulate, 10,000 contracts", (*GRACE, *history), "live"),
+        ("grace-dbt init, for a million", (*GRACE, "init"), "million"),
+        (
+            "grace-dbt simulate, 1,000,000 contracts",
+            (*GRACE, "simulate", "--contracts", "1000000"),
+            "million",
+        ),
         ("grace-dbt refresh, the first", (*GRACE, "refresh"), "live"),
         ("grace-dbt refresh again, nothing changed", (*GRACE, "refresh"), "live"),
     )

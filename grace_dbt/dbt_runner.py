@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,9 +66,11 @@ def run_dbt(
     from dbt.cli.main import dbtRunner
 
     settings.ensure_home()
-    os.environ[HOME_VARIABLE] = str(settings.home)
-    os.environ[URL_VARIABLE] = str(settings.operational)
-    os.environ[PATH_VARIABLE] = str(settings.operational.path)
+    environment = {
+        HOME_VARIABLE: str(settings.home),
+        URL_VARIABLE: str(settings.operational),
+        PATH_VARIABLE: str(settings.operational.path),
+    }
     errors: list[str] = []
 
     def listen(event: Any) -> None:
@@ -87,16 +90,32 @@ def run_dbt(
     ]
     if not loud:
         arguments += ["--log-level", "none"]
-    try:
-        result = dbtRunner(callbacks=[listen]).invoke(arguments)
-    finally:
-        if target != "sqlite":
-            _release_build_file()
+    with _environment(environment):
+        try:
+            result = dbtRunner(callbacks=[listen]).invoke(arguments)
+        finally:
+            if target != "sqlite":
+                _release_build_file()
     if result.exception is not None:
         errors.append(str(result.exception))
     nodes = list(getattr(result.result, "results", None) or [])
     usage_error = isinstance(result.exception, DbtUsageException)
     return DbtOutcome(result.success, nodes, errors, usage_error)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for a while; dbt reads its settings from there."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _release_build_file() -> None:

@@ -17,7 +17,7 @@ from grace_dbt.publishing import Published, publish
 from grace_dbt.settings import Settings, project_fingerprint
 
 # The cube and all that it stands on, with the cube's own tests; contracts of operational tables are `grace-dbt test`.
-SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
+SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*")
 
 # Words of a failure that lies in the surroundings and not in the project or the data.
 ENVIRONMENT_MARKS = (
@@ -50,6 +50,7 @@ class SourceChange:
     """What a refresh found in one operational table; `quarantined` counts values that can't be read now."""
 
     table: str
+    missing: bool
     read: int
     inserted: int
     updated: int
@@ -124,7 +125,11 @@ def refresh(
         fresh = (
             datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)
         ).total_seconds()
-    warnings = [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
+    warnings = [
+        f"the table {s.table} is missing; what was read from it before stays"
+        for s in sources
+        if s.missing
+    ] + [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
     return RefreshReport(
         tiers, sources, snapshot, full, warnings, time.monotonic() - started, fresh
     )
@@ -162,7 +167,7 @@ def read_report(snapshot: Published) -> tuple[list[Tier], list[SourceChange]]:
             " from cube_verification_by_tier order by tier_code"
         ).fetchall()
         sources = connection.execute(
-            "select source_table, rows_read, rows_inserted, rows_updated, rows_deleted, values_quarantined,"
+            "select source_table, is_missing, rows_read, rows_inserted, rows_updated, rows_deleted, values_quarantined,"
             " cast(newest_at as varchar) from cube_source_changes order by source_table"
         ).fetchall()
     return [Tier(*row) for row in tiers], [SourceChange(*row) for row in sources]

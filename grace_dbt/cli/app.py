@@ -9,7 +9,7 @@ import typer
 
 from grace_dbt import __version__
 from grace_dbt.cli import build, ddl, docs, init, refresh, simulate, status, tables, test
-from grace_dbt.cli.output import say, say_error
+from grace_dbt.cli.output import say_error
 from grace_dbt.errors import ExitCode, GraceError
 
 app = typer.Typer(
@@ -32,24 +32,22 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Exit codes: 0 fine, 1 what was checked is bad, 2 wrong usage, 3 a database, file or right is missing."""
-    context.obj = {"debug": debug, "version": version}
+    """Exit codes: 0 fine, 1 what was checked is bad, 2 wrong usage, 3 a database, file or right is missing.
+
+    A command that Ctrl-C stops ends with 130.
+    """
 
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
     try:
         app()
-    except KeyboardInterrupt:
-        say("Stopped.")
-        sys.exit(ExitCode.BAD)
     except Exception as error:
         if "--debug" in sys.argv:
             raise

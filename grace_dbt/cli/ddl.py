@@ -21,11 +21,11 @@ def ddl(
 ) -> None:
     """Print the complete operational schema as a SQL script. Needs no database.
 
-    **Examples**
+    Examples:
 
-    `grace-dbt ddl --dialect sqlite | sqlite3 grace.db`
+        grace-dbt ddl --dialect sqlite | sqlite3 grace.db
 
-    `grace-dbt ddl --dialect duckdb > schema.sql`
+        grace-dbt ddl --dialect duckdb > schema.sql
     """
     from grace_dbt.operational.plan import complete_script
 

@@ -40,13 +40,13 @@ def init(
     created, and every difference is reported with the statement that would mend it. Safe to run
     again at any time.
 
-    **Examples**
+    Examples:
 
-    `grace-dbt init`
+        grace-dbt init
 
-    `grace-dbt init --db sqlite:////var/lib/grace/grace.db --dry-run`
+        grace-dbt init --db sqlite:////var/lib/grace/grace.db --dry-run
 
-    `grace-dbt init --db duckdb:///grace.duckdb --json`
+        grace-dbt init --db duckdb:///grace.duckdb --json
     """
     from grace_dbt.operational.plan import script
     from grace_dbt.operational.schema import initialise

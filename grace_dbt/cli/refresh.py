@@ -101,7 +101,7 @@ def bar(share: float, width: int = 20) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A Rich bar on a terminal; elsewhere one plain line at the start."""
+    """What is done, on a terminal; elsewhere one plain line at the start."""
     console = to_people()
     if not console.is_terminal:
         console.print("Refreshing the cube ...")

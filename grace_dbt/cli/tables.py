@@ -32,13 +32,13 @@ def tables(
 ) -> None:
     """List the declared tables: grain, mutability, retention, label and columns with personal data.
 
-    **Examples**
+    Examples:
 
-    `grace-dbt tables`
+        grace-dbt tables
 
-    `grace-dbt tables --component verification`
+        grace-dbt tables --component verification
 
-    `grace-dbt tables --json`
+        grace-dbt tables --json
     """
     declared = load_declaration()
     if component is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,6 @@ from grace_dbt import __version__
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import FILE_DIALECTS, OperationalUrl
 from grace_dbt.settings import (
-    HOME_VARIABLE,
-    PATH_VARIABLE,
-    URL_VARIABLE,
     Settings,
     project_fingerprint,
 )
@@ -95,10 +91,7 @@ def _ask_dbt(dialect: str) -> list[dict[str, str]]:
     from grace_dbt.dbt_runner import plan_ddl
 
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="grace-dbt-") as place,
-            _kept_environment(HOME_VARIABLE, URL_VARIABLE, PATH_VARIABLE),
-        ):
+        with tempfile.TemporaryDirectory(prefix="grace-dbt-") as place:
             nowhere = OperationalUrl(dialect, Path(place) / "none")
             return plan_ddl(dialect, Settings(Path(place), nowhere))
     except OSError as error:
@@ -106,20 +99,6 @@ def _ask_dbt(dialect: str) -> list[dict[str, str]]:
             f"There is no room to plan the schema in: {error}.",
             "Free some space, or set TMPDIR to a directory that you may write.",
         ) from error
-
-
-@contextmanager
-def _kept_environment(*names: str) -> Iterator[None]:
-    """Restore these variables: running dbt sets them for good."""
-    before = {name: os.environ.get(name) for name in names}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _keep(kept: Path, dialect: str, steps: list[dict[str, str]]) -> None:

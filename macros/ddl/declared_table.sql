@@ -22,8 +22,7 @@
             {% do found.append({
                 'column': column.name,
                 'to': constraint.to,
-                'to_column': constraint.to_columns[0],
-                'action': constraint.expression or ''
+                'to_column': constraint.to_columns[0]
             }) %}
         {% endfor %}
     {% endfor %}

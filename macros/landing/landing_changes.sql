@@ -15,12 +15,15 @@
 
 {#- One row about one landing model: rows there now, and rows that the run at `run` found new, changed or gone. -#}
 {% macro landing_changes(component, table, landing, run) %}
+    {% set source_table = operational(component, table) %}
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
     {% set clock = declared_table(table).config.loaded_at_field %}
+    {% set is_there = adapter.get_columns_in_relation(source_table) | length > 0 %}
     select
         '{{ component }}' as component,
         '{{ table }}' as source_table,
-        count(case when not _is_deleted then 1 end) as rows_read,
+        {{ truth(not is_there) }} as is_missing,
+        {{ 'count(case when not _is_deleted then 1 end)' if is_there else '0' }} as rows_read,
         count(case when _changed_at = {{ run }} and _first_seen_at = {{ run }} and not _is_deleted then 1 end) as rows_inserted,
         count(case when _changed_at = {{ run }} and _first_seen_at < {{ run }} and not _is_deleted then 1 end) as rows_updated,
         count(case when _changed_at = {{ run }} and _is_deleted then 1 end) as rows_deleted,

@@ -65,10 +65,12 @@
         ~ " is not null then '\\x' || hex(" ~ column ~ ') end') }}
 {% endmacro %}
 
-{#- Whether a landed text is the hex digits that clean_text left; none where the engine never gets that far. -#}
+{#- Whether a landed text is the hex digits that clean_text left. -#}
 {% macro is_hex_of_bytes(column) %}{{ return(adapter.dispatch('is_hex_of_bytes', 'grace')(column)) }}{% endmacro %}
 
-{% macro default__is_hex_of_bytes(column) %}{{ return(none) }}{% endmacro %}
+{% macro default__is_hex_of_bytes(column) %}
+    {{ exceptions.raise_compiler_error('is_hex_of_bytes has no body for ' ~ target.type ~ ': whether a text is what clean_text left') }}
+{% endmacro %}
 
 {% macro sqlite__is_hex_of_bytes(column) %}{{ return('is_hex_of_bytes(' ~ column ~ ')') }}{% endmacro %}
 

@@ -27,7 +27,7 @@
                 'breach': name ~ ' is not null and (' ~ read_column(name, column.data_type) ~ ') is null'
             }) %}
         {% endif %}
-        {% if column.data_type in ('text', 'json') and is_hex_of_bytes(name) %}
+        {% if column.data_type in ('text', 'json') %}
             {% do rules.append({'column': column.name, 'reason': 'not_utf8', 'breach': is_hex_of_bytes(name)}) %}
         {% endif %}
         {% if column.config.meta.accepted_values is defined %}

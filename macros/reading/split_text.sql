@@ -11,4 +11,10 @@
 
 {% macro mark_position(column, mark) %}{{ return(adapter.dispatch('mark_position', 'grace')(column, mark)) }}{% endmacro %}
 
-{% macro default__mark_position(column, mark) %}{{ return('instr(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}
+{% macro default__mark_position(column, mark) %}
+    {{ exceptions.raise_compiler_error('mark_position has no body for ' ~ target.type ~ ': where a mark first stands, 0 for nowhere') }}
+{% endmacro %}
+
+{% macro duckdb__mark_position(column, mark) %}{{ return('instr(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}
+
+{% macro sqlite__mark_position(column, mark) %}{{ return('instr(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}

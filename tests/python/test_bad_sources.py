@@ -181,7 +181,9 @@ def test_a_table_that_vanishes_leaves_what_was_landed(keyless: Path) -> None:
     before = published(settings, FACTS)
     with sqlite3.connect(keyless) as connection:
         connection.execute("alter table action_contracts rename to elsewhere")
-    refresh(settings)
+    report = refresh(settings)
+    assert {(s.table, s.missing, s.read) for s in report.sources} >= {("action_contracts", True, 0)}
+    assert any("action_contracts is missing" in warning for warning in report.warnings)
     assert published(settings, FACTS) == before != []
 
 

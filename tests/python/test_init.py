@@ -368,8 +368,6 @@ def test_no_trigger_on_columns_that_are_missing(
 
 
 def test_the_real_sample(grace_cli: GraceCli, tmp_path: Path) -> None:
-    if not REAL_SAMPLE.exists():
-        pytest.skip("the real sample is not here")
     path = tmp_path / "real.sqlite"
     path.write_bytes(REAL_SAMPLE.read_bytes())
     with closing(sqlite3.connect(path)) as lite:

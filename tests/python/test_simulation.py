@@ -37,7 +37,7 @@ CUBE_SOURCES = {
     "shard_heartbeats", "audit_logs",
 }  # fmt: skip
 OPEN = ("pending", "executing")
-# status: what DESIGN.md lists as occurring, by table.
+# status: what Grace is known to write, by table.
 STATUSES = {
     "action_contracts": {
         "pending",

@@ -59,6 +59,7 @@ class History:
     def names(self, *, full: bool = False) -> Names:
         """The name of the tier that each fact stands under, after a refresh."""
         report = refresh(self.settings, full=full)
+        self.printed = {tier.tier_code: tier.tier_name for tier in report.tiers}
         with duckdb.connect(report.snapshot.snapshot_path, read_only=True) as connection:
             rows = connection.execute(
                 "select contract_id, tier_name from fact_verification_executions join dim_tier using (tier_key)"
@@ -105,6 +106,7 @@ def test_a_policy_through_its_life(
     later = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
     history.edit(lambda tiers: tiers["tier_2"].update(tier_name="Coming", policy_date=later))
     assert history.names() == corrected | {"ninth": "Ninth"}
+    assert history.printed["tier_2"] == "Tactic"
 
     # Gone and back with the same date; nothing overlaps, and facts find their wording again.
     kept = history.seed.read_text()

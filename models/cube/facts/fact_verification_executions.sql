@@ -78,12 +78,15 @@ touched as (
         on
             tiers.tier_code = known.tier_code
             and {{ in_force('tiers', 'known.created_at') }}
-    where
-        known.tier_key <> coalesce(tiers.tier_key, {{ unknown_key() }})
-        or (
-            known.actor_key <> {{ unknown_key() }}
-            and known.actor_key not in (select {{ surrogate_key(['actor_id']) }} from actors)
-        )
+    where known.tier_key <> coalesce(tiers.tier_key, {{ unknown_key() }})
+
+    union
+
+    select known.contract_id
+    from known
+    inner join contracts on contracts.contract_id = known.contract_id
+    inner join actors on actors.triggered_by = contracts.triggered_by
+    where known.actor_key <> {{ surrogate_key(['actors.actor_id']) }}
 ){% endif %},
 
 selected as (

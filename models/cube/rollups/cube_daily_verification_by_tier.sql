@@ -1,5 +1,5 @@
 {#-
-    Grain: one day (UTC) and tier; executions without a readable time stand on the unknown day. Sums and counts are kept
+    Grain: one day (UTC), tier and name of the tier; executions without a readable time stand on the unknown day. Sums and counts are kept
     beside each average: an average of averages would be wrong.
 -#}
 with executions as (

@@ -7,7 +7,7 @@ names as (
     select
         tier_code,
         tier_name,
-        row_number() over (partition by tier_code order by effective_from desc) as recency
+        row_number() over (partition by tier_code order by is_current desc, effective_from desc) as recency
     from {{ ref('dim_tier') }}
 ),
 
