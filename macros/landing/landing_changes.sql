@@ -15,10 +15,12 @@
 
 {#- One row about one landing model: rows there now, and rows that the run at `run` found new, changed or gone. -#}
 {% macro landing_changes(component, table, landing, run) %}
-    {% set source_table = operational(component, table) %}
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
-    {% set clock = declared_table(table).config.loaded_at_field %}
-    {% set is_there = adapter.get_columns_in_relation(source_table) | length > 0 %}
+    {% set node = declared_table(table) %}
+    {% set clock = node.config.loaded_at_field %}
+    {#- Asks the catalogue alone: no edge to the source, which only landing reads. -#}
+    {% set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) %}
+    {% set is_there = adapter.get_columns_in_relation(relation) | length > 0 %}
     select
         '{{ component }}' as component,
         '{{ table }}' as source_table,
