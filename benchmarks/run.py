@@ -110,7 +110,11 @@ def page(figures: list[Figure]) -> str:
         lines.append(
             f"| {f.name} | {f.seconds:.2f} | {f.cpu_seconds:.2f} | {f.peak_bytes / 2**20:.0f} MiB |"
         )
-    lines += ["", "Aims: `dbt build` under 60 s on two cores; `grace-dbt --help` under 0.5 s.", ""]
+    aims = (
+        "`dbt build` under 60 s on two cores; `grace-dbt --help` under 0.5 s; "
+        "a million contracts simulated in under 120 s of CPU."
+    )
+    lines += ["", f"Aims: {aims}", ""]
     return "\n".join(lines)
 
 
