@@ -78,7 +78,7 @@ class Backend(Protocol):
 
     def __enter__(self) -> Self:
         """The connection itself."""
-        ...
+        return self
 
     def __exit__(
         self,
@@ -87,7 +87,7 @@ class Backend(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Close it."""
-        ...
+        self.close()
 
 
 def open_database(url: OperationalUrl, *, write: bool) -> Backend:

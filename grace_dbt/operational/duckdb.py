@@ -10,12 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from grace_dbt.errors import GraceError
 from grace_dbt.operational import backend
-from grace_dbt.operational.backend import Row
+from grace_dbt.operational.backend import Backend, Row
 from grace_dbt.operational.catalogue import (
     Catalogue,
     ColumnFacts,
@@ -46,7 +45,7 @@ def type_kind(declared: str) -> str:
     return next((kind for rule, kind in _KINDS if rule.search(declared.upper())), "unknown")
 
 
-class DuckDBBackend:
+class DuckDBBackend(Backend):
     """One DuckDB file (see `Backend`)."""
 
     cascades = False
@@ -174,19 +173,6 @@ class DuckDBBackend:
     def close(self) -> None:
         """See `Backend.close`."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        """The connection itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 def _spelled(row: Row) -> Row:

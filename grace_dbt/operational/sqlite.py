@@ -8,13 +8,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
 from grace_dbt.errors import GraceError
 from grace_dbt.operational import backend
-from grace_dbt.operational.backend import Row
+from grace_dbt.operational.backend import Backend, Row
 from grace_dbt.operational.catalogue import (
     Catalogue,
     ColumnFacts,
@@ -70,7 +69,7 @@ def check_conditions(definition: str) -> tuple[str, ...]:
 CACHE_KIB = 200_000
 
 
-class SQLiteBackend:
+class SQLiteBackend(Backend):
     """One SQLite file (see `Backend`)."""
 
     cascades = True
@@ -233,19 +232,6 @@ class SQLiteBackend:
     def close(self) -> None:
         """See `Backend.close`."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        """The connection itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 @contextmanager
