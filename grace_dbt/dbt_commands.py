@@ -80,15 +80,16 @@ def test(
 
 
 def _require_source(settings: Settings, target: str) -> None:
-    if target == "sqlite" and settings.operational.dialect != "sqlite":
+    url = settings.operational
+    if target in ("sqlite", "postgres") and url.dialect != target:
         raise GraceError(
-            f"The target sqlite can't read a {settings.operational.dialect} database.",
+            f"The target {target} can't read a {url.dialect} database.",
             "Use --target duckdb.",
             ExitCode.USAGE,
         )
-    if target == "sqlite" and "'" in str(settings.operational.path):
+    if target == "sqlite" and "'" in str(url):
         raise GraceError(
-            f"The target sqlite can't attach {settings.operational.path}: its path has a quote.",
+            f"The target sqlite can't attach {url}: its path has a quote.",
             "Use --target duckdb.",
             ExitCode.USAGE,
         )

@@ -12,7 +12,6 @@ from typing import Any
 from grace_dbt.errors import GraceError
 from grace_dbt.settings import (
     HOME_VARIABLE,
-    PATH_VARIABLE,
     URL_VARIABLE,
     Settings,
     project_directory,
@@ -69,7 +68,7 @@ def run_dbt(
     environment = {
         HOME_VARIABLE: str(settings.home),
         URL_VARIABLE: str(settings.operational),
-        PATH_VARIABLE: str(settings.operational.path),
+        **settings.operational.dbt_variables(),
     }
     errors: list[str] = []
 
@@ -125,15 +124,15 @@ def _release_build_file() -> None:
     DuckDBConnectionManager.close_all_connections()
 
 
-def plan_ddl(dialect: str, settings: Settings) -> list[dict[str, str]]:
-    """The statements that create the operational schema, planned by the macros of `macros/ddl`.
+def plan_ddl(dialect: str, settings: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The statements that create the operational schema, and those that mend it, planned by the macros of `macros/ddl`.
 
     Args:
-        dialect: `sqlite` or `duckdb`.
+        dialect: `sqlite`, `duckdb`, `postgres`, `mysql` or `mariadb`.
         settings: Where dbt keeps its artifacts.
 
     Returns:
-        Steps with `kind` (table, index, trigger), `table`, `name` and `sql`, parents first.
+        Under `schema` and `mends` the fields of `grace_dbt.operational.plan.Step`, parents first.
 
     Raises:
         GraceError: dbt could not plan.
@@ -152,5 +151,5 @@ def plan_ddl(dialect: str, settings: Settings) -> list[dict[str, str]]:
             f"The schema could not be planned: {' '.join((outcome.errors or ['no reason given'])[0].split())}",
             f"dbt's log is {settings.home / 'logs' / 'dbt.log'}.",
         )
-    plan: list[dict[str, str]] = json.loads(found[0])
+    plan: dict[str, list[dict[str, Any]]] = json.loads(found[0])
     return plan

@@ -45,6 +45,7 @@ class Column:
         range: Lowest and highest value, either None where it is open; None where anything goes.
         format: What a value looks like where its type doesn't say it: `timestamp` (text) or
             `epoch_seconds`.
+        hash_input: Whether a chain hash covers the very bytes of the value.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Column:
     accepted_values: tuple[str, ...] = ()
     range: tuple[float | None, float | None] | None = None
     format: str | None = None
+    hash_input: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,4 +235,5 @@ def _read_column(column: dict[str, Any]) -> Column:
         accepted_values=tuple(meta.get("accepted_values", ())),
         range=tuple(meta["range"]) if "range" in meta else None,
         format=meta.get("format"),
+        hash_input=bool(meta.get("hash_input")),
     )

@@ -13,7 +13,6 @@ from grace_dbt.operational.url import OperationalUrl
 
 HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
-PATH_VARIABLE = "GRACE_OPERATIONAL_PATH"  # the file of that URL, for dbt-sqlite
 
 
 @dataclass(frozen=True)

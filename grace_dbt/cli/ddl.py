@@ -16,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 def ddl(
     dialect: Annotated[
-        str, typer.Option("--dialect", metavar="ENGINE", help="sqlite or duckdb.")
+        str,
+        typer.Option(
+            "--dialect", metavar="ENGINE", help="sqlite, duckdb, postgres, mysql or mariadb."
+        ),
     ] = "sqlite",
 ) -> None:
     """Print the complete operational schema as a SQL script. Needs no database.
@@ -24,6 +27,8 @@ def ddl(
     Examples:
 
         grace-dbt ddl --dialect sqlite | sqlite3 grace.db
+
+        grace-dbt ddl --dialect postgres | psql grace
 
         grace-dbt ddl --dialect duckdb > schema.sql
     """

@@ -11,15 +11,18 @@ Database = Annotated[
     typer.Option(
         "--db",
         metavar="URL",
-        help="Operational database: sqlite:///file or duckdb:///file. "
+        help="Operational database: sqlite:///file, duckdb:///file, postgresql://user@host/name or "
+        "mysql://user@host/name; its password belongs into GRACE_OPERATIONAL_PASSWORD. "
         "Default: GRACE_OPERATIONAL_URL, else operational.sqlite under GRACE_HOME.",
         show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON on stdout.")]
 Target = Annotated[
-    Literal["duckdb", "sqlite"],
-    typer.Option(help="dbt target: duckdb, or sqlite over a SQLite database."),
+    Literal["duckdb", "postgres", "sqlite"],
+    typer.Option(
+        help="dbt target: duckdb; postgres or sqlite build the cube beside such a database."
+    ),
 ]
 
 # Whatever a command does not know itself goes to dbt as it is.

@@ -21,7 +21,7 @@ def attach_operational(connection: duckdb.DuckDBPyConnection, url: str) -> None:
         GraceError: The URL is no good, or the file is missing.
     """
     database = OperationalUrl.parse(url)
-    database.require_file()
+    database.require_present()
     path = str(database.path).replace("'", "''")
     if database.dialect == "sqlite":
         load_sqlite_scanner(connection)

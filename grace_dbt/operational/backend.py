@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self
 
 from grace_dbt.errors import GraceError
-from grace_dbt.operational.catalogue import Catalogue
+from grace_dbt.operational.catalogue import Catalogue, ColumnFacts
+from grace_dbt.operational.url import FileUrl, OperationalUrl, ServerUrl
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from grace_dbt.operational.url import OperationalUrl
+    from grace_dbt.declaration import Table
+    from grace_dbt.operational.plan import Step
 
 Row = tuple[object, ...]
 
@@ -25,12 +27,25 @@ class Backend(Protocol):
     """A connection to one operational database; a context manager that closes it.
 
     Attributes:
+        dialect: The plan that fits it: sqlite, duckdb, postgres, mysql or mariadb.
         cascades: Whether the engine has ON DELETE CASCADE and SET NULL.
+        cascades_past_triggers: Whether a cascade fires no trigger, so that the parent of a row that
+            never changes must not be deleted.
         checks_parents: Whether it refuses a new table whose reference points to no key.
     """
 
+    dialect: str
     cascades: bool
+    cascades_past_triggers: bool
     checks_parents: bool
+
+    def expected(self, plan: Sequence[Step], declaration: Mapping[str, Table]) -> Catalogue:
+        """What the plan makes on an empty database, in the words of `reflect`."""
+        ...
+
+    def fits(self, child: ColumnFacts, parent: ColumnFacts) -> bool:
+        """Whether the engine lets a column of these types reference the other one."""
+        ...
 
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """What the database holds under these lower-case table names, and what else has a name.
@@ -100,9 +115,18 @@ def open_database(url: OperationalUrl, *, write: bool) -> Backend:
     Raises:
         GraceError: The file is missing, is not a database of this engine, or can't be opened.
     """
+    if isinstance(url, ServerUrl):
+        if url.dialect == "postgres":
+            from grace_dbt.operational.postgres import PostgresBackend
+
+            return PostgresBackend.open(url, write=write)
+        from grace_dbt.operational.mysql import MySQLBackend
+
+        return MySQLBackend.open(url, write=write)
+    assert isinstance(url, FileUrl)
     missing = _size(url) is None
     if missing and not write:
-        url.require_file()
+        url.require_present()
     if missing:
         require_directory(url)
     _require_own_format(url)
@@ -116,11 +140,13 @@ def open_database(url: OperationalUrl, *, write: bool) -> Backend:
 
 
 def holds_nothing(url: OperationalUrl) -> bool:
-    """Whether there is no database yet: no file, or one that was never filled.
+    """Whether there is no database yet: no file, or one that was never filled. A server has one.
 
     Raises:
         GraceError: A directory has the name, or the file can't be looked at.
     """
+    if not isinstance(url, FileUrl):
+        return False
     size = _size(url)
     if url.dialect == "duckdb" and size:
         from grace_dbt.operational.duckdb import is_unborn
@@ -129,7 +155,7 @@ def holds_nothing(url: OperationalUrl) -> bool:
     return not size
 
 
-def require_directory(url: OperationalUrl) -> None:
+def require_directory(url: FileUrl) -> None:
     """Fail where the file could not be created.
 
     Raises:
@@ -142,18 +168,7 @@ def require_directory(url: OperationalUrl) -> None:
         )
 
 
-def open_scratch(dialect: str) -> Backend:
-    """An empty database in memory: what a plan makes is found by making it."""
-    if dialect == "sqlite":
-        from grace_dbt.operational.sqlite import SQLiteBackend
-
-        return SQLiteBackend.scratch()
-    from grace_dbt.operational.duckdb import DuckDBBackend
-
-    return DuckDBBackend.scratch()
-
-
-def _size(url: OperationalUrl) -> int | None:
+def _size(url: FileUrl) -> int | None:
     """Bytes of the file; None where there is none."""
     try:
         facts = url.path.stat()
@@ -172,7 +187,7 @@ def _size(url: OperationalUrl) -> int | None:
     return facts.st_size
 
 
-def _require_own_format(url: OperationalUrl) -> None:
+def _require_own_format(url: FileUrl) -> None:
     """Fail on a file of the other engine: DuckDB would fetch an extension to read SQLite's."""
     try:
         with url.path.open("rb") as file:

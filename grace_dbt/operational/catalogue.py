@@ -16,6 +16,7 @@ class ColumnFacts:
         kind: The logical type that it is for: text, integer, real, boolean, timestamp, json, blob.
         not_null: Whether NULL is refused.
         default: SQL of the default value as the engine keeps it.
+        keeps_bytes: Whether a text is read as it was written; binary JSON is not.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ColumnFacts:
     kind: str
     not_null: bool
     default: str | None
+    keeps_bytes: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,15 @@ class TableFacts:
 
     Attributes:
         name: Its name.
-        definition: The statement that the engine keeps of it.
+        definition: The statement that the engine keeps of it; on a server what its comment says of
+            who made it.
         columns: In their order.
         primary_key: Its columns.
         unique_keys: Columns of every unique constraint.
         foreign_keys: Every reference to a parent.
         checks: Conditions as the engine keeps them.
         indexes: By lower-case name.
-        triggers: The statement of each, by lower-case name.
+        triggers: The statement of each, by lower-case name, with whatever else guards its rows.
     """
 
     name: str

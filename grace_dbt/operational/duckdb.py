@@ -7,7 +7,7 @@ import re
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +24,8 @@ from grace_dbt.operational.catalogue import (
 )
 
 if TYPE_CHECKING:
+    from grace_dbt.declaration import Table
+    from grace_dbt.operational.plan import Step
     import duckdb
 
 _KINDS = (
@@ -48,7 +50,9 @@ def type_kind(declared: str) -> str:
 class DuckDBBackend(Backend):
     """One DuckDB file (see `Backend`)."""
 
+    dialect = "duckdb"
     cascades = False
+    cascades_past_triggers = False
     checks_parents = True
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
@@ -79,6 +83,18 @@ class DuckDBBackend(Backend):
         import duckdb
 
         return cls(duckdb.connect(":memory:"), "memory")
+
+    def expected(self, plan: Sequence[Step], declaration: Mapping[str, Table]) -> Catalogue:
+        """See `Backend.expected`: found by making it, since the engine keeps the statements."""
+        with self.scratch() as scratch:
+            with scratch.transaction():
+                for step in plan:
+                    scratch.execute(step.sql)
+            return scratch.reflect({step.table.lower() for step in plan})
+
+    def fits(self, child: ColumnFacts, parent: ColumnFacts) -> bool:
+        """See `Backend.fits`."""
+        return child.declared_type == parent.declared_type
 
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """See `Backend.reflect`."""

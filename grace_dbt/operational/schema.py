@@ -14,7 +14,6 @@ from grace_dbt.operational.backend import (
     Backend,
     holds_nothing,
     open_database,
-    open_scratch,
     require_directory,
 )
 from grace_dbt.operational.catalogue import (
@@ -24,8 +23,8 @@ from grace_dbt.operational.catalogue import (
     IndexFacts,
     TableFacts,
 )
-from grace_dbt.operational.plan import Step, planned_schema
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.plan import Plan, Step, planned_schema
+from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.settings import Settings
 
 # What else than the declared type a writer may have chosen: staging reads all of these.
@@ -35,6 +34,8 @@ _READABLE = {
     "json": {"json", "text"},
 }
 ABSENT = "absent"
+_GUARDS = ("trigger", "function", "guard")
+_OTHERS = ("column", "foreign_key", "unique", "check", "default", "comment", "function", "guard")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class SchemaChange:
 
     Attributes:
         statements: Missing tables, and whatever is missing of tables that our plan made.
-        mends: Indexes and triggers missing on tables of another writer; run only when asked for.
+        mends: What else could be added: to tables of another writer, and constraints that rows may
+            break; run only when asked for.
         adopted: Names of the tables of another writer.
         drift: Every difference that running the statements leaves.
     """
@@ -85,6 +87,7 @@ class InitReport:
         dialect: Its engine.
         steps: The statements that were run, or would be.
         applied: Whether they were.
+        mends: What `enforce` would run besides.
         adopted: Tables that another writer made.
         drift: Differences that remain.
     """
@@ -93,6 +96,7 @@ class InitReport:
     dialect: str
     steps: tuple[Step, ...] = ()
     applied: bool = False
+    mends: tuple[Step, ...] = ()
     adopted: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
 
@@ -101,7 +105,11 @@ class InitReport:
         made = Counter(step.kind for step in self.steps if self.applied)
         return {
             "url": self.url,
-            "created": {kind: made[kind] for kind in ("table", "index", "trigger")},
+            "created": {
+                kind: made[kind]
+                for kind in ("table", "index", "trigger", *_OTHERS)
+                if made[kind] or kind not in _OTHERS
+            },
             "planned": [] if self.applied else [step.sql for step in self.steps],
             "adopted": list(self.adopted),
             "drift": [asdict(drift) for drift in self.drift],
@@ -124,28 +132,25 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
     """
     url = settings.operational
     nothing = holds_nothing(url)
-    in_home = url.path.parent == settings.home
-    if nothing and not in_home:
+    in_home = isinstance(url, FileUrl) and url.path.parent == settings.home
+    if isinstance(url, FileUrl) and nothing and not in_home:
         require_directory(url)
-    declaration = load_declaration()
-    plan = planned_schema(url.dialect, settings)
-    with open_scratch(url.dialect) as scratch:
-        with scratch.transaction():
-            for step in plan:
-                scratch.execute(step.sql)
-        made = scratch.reflect(_names(plan))
 
     def examine(database: Backend) -> SchemaChange:
-        found = database.reflect(_names(plan))
+        plan = planned_schema(database.dialect, settings)
+        found = database.reflect(_names(plan.steps))
+        declaration = load_declaration()
+        made = database.expected(plan.steps, declaration)
         change = prepare(plan, found, made, declaration, database)
         change = _hold_back_duplicates(change, found, made, database.has_duplicates)
         return enforced(change) if enforce else change
 
     if nothing:
-        change = SchemaChange(statements=plan)
+        dialect = url.dialect
+        change = SchemaChange(statements=planned_schema(dialect, settings).steps)
     else:
         with open_database(url, write=False) as database:
-            change = examine(database)
+            dialect, change = database.dialect, examine(database)
     if not dry_run and change.statements:
         if in_home:
             settings.ensure_home()
@@ -155,7 +160,9 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
             for step in change.statements:
                 database.execute(step.sql)
     drift = tuple(sorted(change.drift, key=lambda drift: drift.table))
-    return InitReport(str(url), url.dialect, change.statements, not dry_run, change.adopted, drift)
+    return InitReport(
+        str(url), dialect, change.statements, not dry_run, change.mends, change.adopted, drift
+    )
 
 
 def require_tables(url: OperationalUrl) -> None:
@@ -172,7 +179,7 @@ def require_tables(url: OperationalUrl) -> None:
 
 
 def prepare(
-    plan: Iterable[Step],
+    plan: Plan,
     found: Catalogue,
     made: Catalogue,
     declaration: Mapping[str, Table],
@@ -180,21 +187,24 @@ def prepare(
 ) -> SchemaChange:
     """Compare a database with the plan and the declaration. Touches nothing.
 
-    A table counts as ours when the engine keeps the very definition that the plan makes; it is then
-    completed, since a run may have been interrupted. Any other table belongs to whoever made it,
-    and is only reported on.
+    A table counts as ours when the engine keeps the very definition that the plan makes, or on a
+    server the comment; it is then completed, since a run may have been interrupted or the
+    declaration may have grown. Any other table belongs to whoever made it, and is only reported on.
 
     Args:
-        plan: All steps, parents first.
+        plan: All steps, parents first, and the statements that mend.
         found: What the database holds.
         made: What the plan makes on an empty database.
         declaration: The tables by name.
         engine: Says what this engine can do.
     """
-    work = _Comparison(found, made, declaration, engine)
-    for step in plan:
+    mends = {(step.table, step.kind, step.name): step for step in plan.mends}
+    work = _Comparison(found, made, declaration, engine, mends)
+    for step in plan.steps:
         if step.kind == "table":
             work.table(step)
+        elif step.kind == "comment":
+            work.comment(step)
         else:
             work.part(step)
     return SchemaChange(
@@ -221,6 +231,7 @@ class _Comparison:
     made: Catalogue
     declaration: Mapping[str, Table]
     engine: Backend
+    known_mends: Mapping[tuple[str, str, str], Step]
     statements: list[Step] = field(default_factory=list)
     mends: list[Step] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
@@ -231,12 +242,25 @@ class _Comparison:
     def table(self, step: Step) -> None:
         facts = self.found.tables.get(step.name.lower())
         if facts is not None:
-            if not self.is_ours(step.name):
-                self.adopted.append(step.name)
-                self.drift += differences(self.declaration[step.name], facts, self.engine.cascades)
+            self.existing(step, facts)
             return
         holder = self.found.names.get(step.name.lower())
-        obstacle = f"{holder} of this name" if holder else self.unfit_parent(step.name)
+        unfit = {} if holder else self.unfit_parents(step.name)
+        obstacle = f"{holder} of this name" if holder else None
+        for column, why in unfit.items():
+            if column in step.references:
+                # The table is made without this reference.
+                line = f",\n    {step.references[column]}"
+                step = replace(step, sql=step.sql.replace(line, ""))
+                wanted = next(
+                    str(key)
+                    for key in self.made.tables[step.name.lower()].foreign_keys
+                    if key.columns == (column,)
+                )
+                found = f"{ABSENT}: {why}"
+                self.drift.append(Drift(step.name, "foreign_key", column, wanted, found))
+            else:
+                obstacle = f"{ABSENT}: {why}"
         if obstacle is None:
             self.statements.append(step)
             self.new.add(step.name)
@@ -245,16 +269,39 @@ class _Comparison:
         mend = None if holder else step.sql
         self.drift.append(Drift(step.name, "table", step.name, "table", obstacle, mend))
 
+    def existing(self, step: Step, facts: TableFacts) -> None:
+        """A table that is there: what differs, and what could be added."""
+        ours = self.is_ours(step.name)
+        if not ours:
+            self.adopted.append(step.name)
+        expected = self.made.tables[step.name.lower()]
+        for drift in differences(self.declaration[step.name], facts, expected):
+            mend = self.known_mends.get((drift.table, drift.kind, drift.object))
+            if mend is None or drift.found != ABSENT:
+                self.drift.append(drift)
+            elif ours and drift.kind == "column":
+                self.statements.append(mend)
+            else:
+                self.drift.append(replace(drift, mend=mend.sql))
+                self.mends.append(mend)
+
+    def comment(self, step: Step) -> None:
+        """The mark of a table that this run makes."""
+        if step.table in self.new:
+            self.statements.append(step)
+
     def part(self, step: Step) -> None:
-        """An index or a trigger."""
+        """An index or what guards rows: a trigger, its function, the table that forbids TRUNCATE."""
         if step.table in self.blocked:
             return
         name = step.name.lower()
         facts = self.found.tables.get(step.table.lower())
         expected = self.made.tables[step.table.lower()]
-        if step.kind == "trigger":
-            words, present = "trigger", facts.triggers.get(name) if facts else None
+        if step.kind in _GUARDS:
+            words, present = step.kind, facts.triggers.get(name) if facts else None
             same = present is not None and present == expected.triggers[name]
+            if present is not None:
+                present = step.kind
         else:
             index = expected.indexes[name]
             words, present = describe_index(index), self.index_present(facts, index)
@@ -296,29 +343,41 @@ class _Comparison:
         facts = self.found.tables.get(table.lower())
         return facts is not None and facts.definition == self.made.tables[table.lower()].definition
 
-    def unfit_parent(self, name: str) -> str | None:
-        """Why the engine would refuse to create a table, as far as its parents are the cause."""
+    def unfit_parents(self, name: str) -> dict[str, str]:
+        """By column, why the engine would refuse a reference of a new table."""
+        found: dict[str, str] = {}
         if not self.engine.checks_parents:
-            return None
+            return found
         child = self.made.tables[name.lower()]
         for key in sorted(child.foreign_keys, key=str):
+            [column], [target_column] = key.columns, key.parent_columns
             if key.parent in self.blocked:
-                return f"{ABSENT}: its parent {key.parent} is as well"
+                found[column] = f"its parent {key.parent} is as well"
             parent = self.found.tables.get(key.parent.lower())
             if parent is None:
                 continue
-            own, target = child.column(key.columns[0]), parent.column(key.parent_columns[0])
+            own, target = child.column(column), parent.column(target_column)
             keys = {_lower(columns) for columns in (parent.primary_key, *parent.unique_keys)}
-            same_type = own and target and own.declared_type == target.declared_type
-            if _lower(key.parent_columns) not in keys or not same_type:
-                return f"{ABSENT}: {key.parent}.{key.parent_columns[0]} is no fitting key"
-        return None
+            keys |= {
+                _lower(index.columns)
+                for index in parent.indexes.values()
+                if index.unique and not index.partial
+            }
+            fits = own and target and self.engine.fits(own, target)
+            if _lower(key.parent_columns) not in keys or not fits:
+                found[column] = f"{key.parent}.{target_column} is no fitting key"
+        return found
 
 
-def differences(table: Table, facts: TableFacts, cascades: bool = True) -> list[Drift]:
+def differences(table: Table, facts: TableFacts, expected: TableFacts) -> list[Drift]:
     """How an existing table differs from its declaration in columns and constraints.
 
     Spellings of a type, a default or a condition that mean the same are the same.
+
+    Args:
+        table: The declaration.
+        facts: What there is.
+        expected: What the plan makes on this engine.
     """
 
     def drift(kind: str, name: str, expected: str, found: str) -> Drift:
@@ -341,10 +400,11 @@ def differences(table: Table, facts: TableFacts, cascades: bool = True) -> list[
         result.append(drift("primary_key", table.name, ", ".join(table.primary_key), words))
 
     result += [drift(*words) for words in _unique_differences(table, facts)]
-    result += [drift(*words) for words in _reference_differences(table, facts, cascades)]
+    result += [drift(*words) for words in _reference_differences(facts, expected)]
     found_checks = {_condition(check) for check in facts.checks}
     for column in table.columns:
-        for check in column.checks:
+        # A missing column is added with its checks.
+        for check in column.checks if facts.column(column.name) else ():
             words = check.replace("{column}", column.name)
             if _condition(words) not in found_checks:
                 result.append(drift("check", column.name, words, ABSENT))
@@ -354,6 +414,8 @@ def differences(table: Table, facts: TableFacts, cascades: bool = True) -> list[
 def _column_differences(column: Column, facts: ColumnFacts) -> Iterator[tuple[str, str, str, str]]:
     if facts.kind not in _READABLE.get(column.data_type, {column.data_type}):
         yield "type", column.name, column.data_type, facts.declared_type or "no type"
+    if column.hash_input and not facts.keeps_bytes:
+        yield "type", column.name, "text that keeps its bytes", facts.declared_type
     if column.not_null != facts.not_null:
         nullable = ("nullable", "not null")
         yield "not_null", column.name, nullable[column.not_null], nullable[facts.not_null]
@@ -381,31 +443,21 @@ def _unique_differences(table: Table, facts: TableFacts) -> Iterator[tuple[str, 
 
 
 def _reference_differences(
-    table: Table, facts: TableFacts, cascades: bool
+    facts: TableFacts, expected: TableFacts
 ) -> Iterator[tuple[str, str, str, str]]:
-    def comparable(key: ForeignKeyFacts) -> tuple[Any, ...]:
-        action = key.action if cascades else ""
-        return _lower(key.columns), key.parent.lower(), _lower(key.parent_columns), action
+    def comparable(keys: Iterable[ForeignKeyFacts]) -> dict[tuple[Any, ...], ForeignKeyFacts]:
+        return {
+            (_lower(key.columns), key.parent.lower(), _lower(key.parent_columns), key.action): key
+            for key in keys
+        }
 
-    expected = {
-        comparable(key): key
-        for column in table.columns
-        if (reference := column.references)
-        for key in [
-            ForeignKeyFacts(
-                (column.name,), reference.table, (reference.column,), reference.action.lower()
-            )
-        ]
-    }
-    found = {comparable(key): key for key in facts.foreign_keys}
-    for columns in sorted({key[0] for key in expected.keys() ^ found.keys()}):
-        wanted = [str(key) for words, key in expected.items() if words[0] == columns]
-        existing = [str(key) for words, key in found.items() if words[0] == columns]
+    wanted, found = comparable(expected.foreign_keys), comparable(facts.foreign_keys)
+    for columns in sorted({key[0] for key in wanted.keys() ^ found.keys()}):
         yield (
             "foreign_key",
             ", ".join(columns),
-            "; ".join(wanted) or ABSENT,
-            "; ".join(existing) or ABSENT,
+            "; ".join(str(key) for words, key in wanted.items() if words[0] == columns) or ABSENT,
+            "; ".join(str(key) for words, key in found.items() if words[0] == columns) or ABSENT,
         )
 
 
@@ -453,8 +505,10 @@ def _hold_back_duplicates(
     """Take out the unique indexes that rows forbid: one of them would undo everything else."""
 
     def forbidden(step: Step) -> bool:
-        if step.kind != "index" or step.table.lower() not in found.tables:
+        if step.table.lower() not in found.tables or step.kind not in ("index", "unique"):
             return False
+        if step.kind == "unique":
+            return has_duplicates(step.table, [step.name])
         index = made.tables[step.table.lower()].indexes[step.name.lower()]
         columns = [name for name in index.columns if name]
         return index.unique and has_duplicates(step.table, columns)
@@ -462,23 +516,31 @@ def _hold_back_duplicates(
     held = [step for step in change.statements + change.mends if forbidden(step)]
     if not held:
         return change
-    names = {step.name for step in held}
-    reasons = [
-        Drift(
-            step.table,
-            "index",
-            step.name,
-            describe_index(made.tables[step.table.lower()].indexes[step.name.lower()]),
-            f"{ABSENT}, and rows that are equal in it stand in the way",
-            step.sql,
-        )
-        for step in held
-    ]
+    names = {(step.table, step.kind, step.name) for step in held}
     return replace(
         change,
-        statements=tuple(step for step in change.statements if step.name not in names),
-        mends=tuple(step for step in change.mends if step.name not in names),
-        drift=(*(drift for drift in change.drift if drift.object not in names), *reasons),
+        statements=tuple(step for step in change.statements if step not in held),
+        mends=tuple(step for step in change.mends if step not in held),
+        drift=(
+            *(
+                drift
+                for drift in change.drift
+                if (drift.table, drift.kind, drift.object) not in names
+            ),
+            *(
+                Drift(
+                    step.table,
+                    step.kind,
+                    step.name,
+                    describe_index(made.tables[step.table.lower()].indexes[step.name.lower()])
+                    if step.kind == "index"
+                    else "unique",
+                    f"{ABSENT}, and rows that are equal in it stand in the way",
+                    step.sql,
+                )
+                for step in held
+            ),
+        ),
     )
 
 

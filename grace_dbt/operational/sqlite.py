@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from grace_dbt.errors import GraceError
@@ -21,6 +21,10 @@ from grace_dbt.operational.catalogue import (
     IndexFacts,
     TableFacts,
 )
+
+if TYPE_CHECKING:
+    from grace_dbt.declaration import Table
+    from grace_dbt.operational.plan import Step
 
 # The first match decides, as in SQLite's own rules of affinity, but by what a writer means: a
 # DATETIME of SQLAlchemy is as good as our TIMESTAMP.
@@ -72,7 +76,9 @@ CACHE_KIB = 200_000
 class SQLiteBackend(Backend):
     """One SQLite file (see `Backend`)."""
 
+    dialect = "sqlite"
     cascades = True
+    cascades_past_triggers = False
     checks_parents = False
 
     def __init__(self, connection: sqlite3.Connection, place: str) -> None:
@@ -109,6 +115,18 @@ class SQLiteBackend(Backend):
     def scratch(cls) -> Self:
         """An empty database in memory."""
         return cls(sqlite3.connect(":memory:", isolation_level=None), "memory")
+
+    def expected(self, plan: Sequence[Step], declaration: Mapping[str, Table]) -> Catalogue:
+        """See `Backend.expected`: found by making it, since the engine keeps the statements."""
+        with self.scratch() as scratch:
+            with scratch.transaction():
+                for step in plan:
+                    scratch.execute(step.sql)
+            return scratch.reflect({step.table.lower() for step in plan})
+
+    def fits(self, child: ColumnFacts, parent: ColumnFacts) -> bool:
+        """See `Backend.fits`."""
+        return child.declared_type == parent.declared_type
 
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """See `Backend.reflect`."""

@@ -46,7 +46,7 @@ def simulate(
             missing, or the database is locked or refuses (3). Nothing was written then.
     """
     _check_arguments(days, contracts, end)
-    url.require_file()
+    url.require_present()
     with open_database(url, write=True) as database, database.transaction():
         _require_empty_tables(url, database)
         book = Book(database, progress)
@@ -110,7 +110,7 @@ def _require_empty_tables(url: OperationalUrl, database: Backend) -> None:
     missing = [table for table in TABLES if table not in present]
     if missing:
         raise GraceError(
-            f"The database at {url.path} lacks {_listed(missing)}.",
+            f"The database {url} lacks {_listed(missing)}.",
             f"Create the tables first: grace-dbt init --db {url}",
         )
     filled = [table for table in TABLES if not database.is_empty(table)]

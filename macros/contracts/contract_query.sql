@@ -90,4 +90,10 @@
     {{ return(rules) }}
 {% endmacro %}
 
-{% macro as_text(expression) %}{{ return('cast(' ~ expression ~ ' as ' ~ dbt.type_string() ~ ')') }}{% endmacro %}
+{#- A stored value as text. -#}
+{% macro as_text(expression) %}{{ return(adapter.dispatch('as_text', 'grace')(expression)) }}{% endmacro %}
+
+{% macro default__as_text(expression) %}{{ return('cast(' ~ expression ~ ' as ' ~ dbt.type_string() ~ ')') }}{% endmacro %}
+
+{#- A cast would spell a time as the session's zone and DateStyle ask. -#}
+{% macro postgres__as_text(expression) %}{{ return(function_name('text_of') ~ '(' ~ expression ~ ')') }}{% endmacro %}

@@ -14,3 +14,5 @@
 {% macro sqlite__json_minified(column) %}
     {{ return('case when json_valid(' ~ column ~ ') then json(' ~ column ~ ') end') }}
 {% endmacro %}
+
+{% macro postgres__json_minified(column) %}{{ return(function_name('json_minified') ~ '(' ~ column ~ ')') }}{% endmacro %}

@@ -48,3 +48,28 @@
     {% endfor %}
     {{ return(found) }}
 {% endmacro %}
+
+{#- The columns that a key, an index or a reference is made of, on this table's side or on that of its children. -#}
+{% macro key_columns(node) %}
+    {% set found = [] %}
+    {% for key in unique_keys(node) %}
+        {% do found.extend(key) %}
+    {% endfor %}
+    {% for index in node.config.meta.get('indexes', []) %}
+        {% do found.extend(index.columns) %}
+    {% endfor %}
+    {% for foreign in foreign_keys(node) %}
+        {% do found.append(foreign.column) %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- What a refusal says of a table whose rows stay as they are. -#}
+{% macro immutability_rule(node) %}
+    {{ return(node.name ~ (' is append-only' if node.config.meta.mutability == 'append_only' else ' is immutable after creation')) }}
+{% endmacro %}
+
+{#- Servers don't keep the statement that made a table: its comment tells `init` that it was ours. -#}
+{% macro table_comment(node) %}
+    {{ return(node.config.meta.grain | replace("'", "''") ~ '. Made by grace-dbt.') }}
+{% endmacro %}

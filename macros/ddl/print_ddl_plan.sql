@@ -1,4 +1,4 @@
-{#- For `grace-dbt ddl` and `init`: the plan as one JSON line on the log. -#}
+{#- For `grace-dbt ddl`, `init` and `health`: the plan and the statements that mend, as one JSON line on the log. -#}
 {% macro print_ddl_plan(dialect) %}
-    {{ print('ddl-plan ' ~ tojson(plan_ddl(dialect))) }}
+    {{ print('ddl-plan ' ~ tojson({'schema': plan_ddl(dialect), 'mends': plan_mends(dialect)})) }}
 {% endmacro %}

@@ -39,6 +39,13 @@
     cross join numbers
 {% endmacro %}
 
+{% macro postgres__minute_spine(first, last) %}
+    select moment
+    from generate_series(
+        date_trunc('day', {{ first }}), date_trunc('day', {{ last }}) + interval '1439 minutes', interval '1 minute'
+    ) as moment
+{% endmacro %}
+
 {#- The calendar parts of a moment: ISO week, English day name, Monday as ISO weekday 1. -#}
 {% macro time_parts(relation, moment) %}{{ return(adapter.dispatch('time_parts', 'grace')(relation, moment)) }}{% endmacro %}
 
@@ -76,5 +83,20 @@
             when '4' then 'Thursday' when '5' then 'Friday' else 'Saturday'
         end as day_of_week,
         (cast(strftime('%w', {{ moment }}) as integer) + 6) % 7 + 1 as iso_weekday
+    from {{ relation }}
+{% endmacro %}
+
+{% macro postgres__time_parts(relation, moment) %}
+    select
+        {{ moment }},
+        cast(extract(minute from {{ moment }}) as bigint) as minute,
+        cast(extract(hour from {{ moment }}) as bigint) as hour,
+        cast(extract(day from {{ moment }}) as bigint) as day,
+        cast(extract(week from {{ moment }}) as bigint) as week,
+        cast(extract(month from {{ moment }}) as bigint) as month,
+        cast(extract(quarter from {{ moment }}) as bigint) as quarter,
+        cast(extract(year from {{ moment }}) as bigint) as year,
+        to_char({{ moment }}, 'FMDay') as day_of_week,
+        cast(extract(isodow from {{ moment }}) as bigint) as iso_weekday
     from {{ relation }}
 {% endmacro %}

@@ -30,3 +30,5 @@
 {% macro duckdb__timestamp_text(moment) %}{{ return("strftime(" ~ moment ~ ", '%Y-%m-%d %H:%M:%S.%f')") }}{% endmacro %}
 
 {% macro sqlite__timestamp_text(moment) %}{{ return('utc_timestamp(' ~ moment ~ ')') }}{% endmacro %}
+
+{% macro postgres__timestamp_text(moment) %}{{ return("to_char(" ~ moment ~ ", 'YYYY-MM-DD HH24:MI:SS.US')") }}{% endmacro %}

@@ -25,5 +25,7 @@
 
 {% macro sqlite__hash_key(text) %}{{ return('hash_key(' ~ text ~ ')') }}{% endmacro %}
 
+{% macro postgres__hash_key(text) %}{{ return("cast(cast('x' || left(md5(" ~ text ~ "), 15) as bit(60)) as bigint)") }}{% endmacro %}
+
 {#- The key of the unknown member, to which a fact points when its dimension is not known. -#}
 {% macro unknown_key() %}{{ return('-1') }}{% endmacro %}

@@ -17,3 +17,7 @@
 {% macro sqlite__minute_number(moment) %}
     {{ return("cast(strftime('%Y%m%d%H%M', " ~ moment ~ ") as integer)") }}
 {% endmacro %}
+
+{% macro postgres__minute_number(moment) %}
+    {{ return("cast(to_char(" ~ moment ~ ", 'YYYYMMDDHH24MI') as bigint)") }}
+{% endmacro %}

@@ -138,8 +138,12 @@ where _landing_id in (select _known_id from differing where _landing_id is null)
 
 {% macro duckdb__row_hash(columns, node) %}{{ return('hash(' ~ columns ~ ')') }}{% endmacro %}
 
+{% macro sqlite__row_hash(columns, node) %}{{ return(md5_of_columns(node)) }}{% endmacro %}
+
+{% macro postgres__row_hash(columns, node) %}{{ return(md5_of_columns(node)) }}{% endmacro %}
+
 {#- Lengths before values: no two rows with different values share the text that is hashed. -#}
-{% macro sqlite__row_hash(columns, node) %}
+{% macro md5_of_columns(node) %}
     {% set parts = [] %}
     {% for name in node.columns %}
         {% set column = adapter.quote(name) %}

@@ -77,3 +77,5 @@
 {% macro duckdb__is_hex_of_bytes(column) %}
     {{ return("starts_with(" ~ column ~ ", '\\x') and regexp_full_match(" ~ column ~ ", '\\\\x(?:[0-9A-F]{2})+')") }}
 {% endmacro %}
+
+{% macro postgres__is_hex_of_bytes(column) %}{{ return(column ~ " ~ '^\\\\x(?:[0-9A-F]{2})+$'") }}{% endmacro %}

@@ -53,3 +53,14 @@
 
 {#- A cast to TIMESTAMP would keep the year only; the column's affinity turns '1' into 1 by itself. -#}
 {% macro sqlite__sample_value(column, logical) %}{{ return(column) }}{% endmacro %}
+
+{#-
+    A time is an instant, which a cast would take from the session's zone. JSON goes through `json`, which becomes `jsonb` by
+    itself where the column is one, and stays byte for byte where a hash covers it.
+-#}
+{% macro postgres__sample_value(column, logical) %}
+    {% if logical == 'timestamp' %}{{ return("timezone('UTC', " ~ parse_timestamp(column) ~ ')') }}
+    {% elif logical == 'json' %}{{ return('cast(' ~ column ~ ' as json)') }}
+    {% endif %}
+    {{ return(default__sample_value(column, logical)) }}
+{% endmacro %}

@@ -12,3 +12,7 @@
 {% macro sqlite__seconds_between(first, last) %}
     {{ return('((epoch_us(' ~ last ~ ') - epoch_us(' ~ first ~ ')) / 1000000.0)') }}
 {% endmacro %}
+
+{% macro postgres__seconds_between(first, last) %}
+    {{ return('cast(extract(epoch from (' ~ last ~ ' - ' ~ first ~ ')) as double precision)') }}
+{% endmacro %}

@@ -6,3 +6,5 @@
 {% macro default__snapshot_get_time() %}{{ return(run_clock()) }}{% endmacro %}
 
 {% macro duckdb__snapshot_get_time() %}{{ return(run_clock()) }}{% endmacro %}
+
+{% macro postgres__snapshot_get_time() %}{{ return(run_clock()) }}{% endmacro %}

@@ -90,3 +90,11 @@ where _has_finding and not _is_deleted and {{ rule.breach }}
 {% endmacro %}
 
 {% macro sqlite__mask_text(column) %}{{ return('mask_text(' ~ column ~ ')') }}{% endmacro %}
+
+{#- Under the C locale a letter is one of ASCII: the collation of ICU knows the others. -#}
+{% macro postgres__mask_text(column) %}
+    {{ return(
+        'left(regexp_replace(regexp_replace(' ~ column ~ ' collate "und-x-icu", \'[[:alpha:]]\', \'x\', \'g\'), '
+        ~ "'[0-9]', '9', 'g'), 64) collate \"default\""
+    ) }}
+{% endmacro %}

@@ -20,6 +20,12 @@
     ) }}
 {% endmacro %}
 
+{% macro postgres__json_text(column, key) %}
+    {{ return(
+        "case when strpos(" ~ column ~ ", '\"" ~ key ~ "\"') > 0 then " ~ function_name('json_text') ~ "(" ~ column ~ ", '" ~ key ~ "') end"
+    ) }}
+{% endmacro %}
+
 {#- The largest absolute number among the top-level values of a JSON object, NULL where there is none. -#}
 {% macro json_largest_number(column) %}{{ return(adapter.dispatch('json_largest_number', 'grace')(column)) }}{% endmacro %}
 
@@ -40,4 +46,8 @@
         "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'object' then (select max(abs(cast(member.value as real)))"
         ~ " from json_each(" ~ column ~ ") as member where member.type in ('integer', 'real')) end"
     ) }}
+{% endmacro %}
+
+{% macro postgres__json_largest_number(column) %}
+    {{ return(function_name('json_largest_number') ~ '(' ~ column ~ ')') }}
 {% endmacro %}

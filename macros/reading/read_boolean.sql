@@ -1,6 +1,6 @@
 {#- A stored text as a boolean, NULL where it is none. SQLite drivers store 0 and 1, servers say true and t. -#}
 {% macro read_boolean(column) %}
-    {% set word = 'lower(trim(cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ ')))' %}
+    {% set word = 'lower(trim(' ~ as_text(column) ~ '))' %}
     {{ return(
         "case when " ~ word ~ " in ('1', 'true', 't') then " ~ truth(true)
         ~ " when " ~ word ~ " in ('0', 'false', 'f') then " ~ truth(false) ~ " end"

@@ -29,3 +29,5 @@
 {% endmacro %}
 
 {% macro sqlite__is_json(column) %}{{ return('json_valid(' ~ column ~ ')') }}{% endmacro %}
+
+{% macro postgres__is_json(column) %}{{ return(function_name('is_json') ~ '(' ~ as_text(column) ~ ')') }}{% endmacro %}

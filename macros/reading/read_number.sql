@@ -16,6 +16,8 @@
 
 {% macro sqlite__read_real(column) %}{{ return('try_real(' ~ column ~ ')') }}{% endmacro %}
 
+{% macro postgres__read_real(column) %}{{ return(function_name('try_real') ~ '(' ~ as_text(column) ~ ')') }}{% endmacro %}
+
 {#- A stored text as a whole number of at most 18 digits, NULL where it is none: '1.5' is not rounded. -#}
 {% macro read_integer(column) %}{{ return(adapter.dispatch('read_integer', 'grace')(column)) }}{% endmacro %}
 
@@ -29,3 +31,8 @@
 {% endmacro %}
 
 {% macro sqlite__read_integer(column) %}{{ return('try_integer(' ~ column ~ ')') }}{% endmacro %}
+
+{% macro postgres__read_integer(column) %}
+    {% set text = as_text(column) %}
+    {{ return("case when " ~ text ~ " ~ '^[ \\t\\r\\n\\f\\v]*[+-]?[0-9]{1,18}[ \\t\\r\\n\\f\\v]*$' then cast(" ~ text ~ " as bigint) end") }}
+{% endmacro %}

@@ -60,6 +60,10 @@
 
 {% macro sqlite__parse_timestamp(column) %}{{ return('utc_timestamp(' ~ column ~ ')') }}{% endmacro %}
 
+{% macro postgres__parse_timestamp(column) %}
+    {{ return(function_name('utc_timestamp') ~ '(' ~ as_text(column) ~ ')') }}
+{% endmacro %}
+
 {% macro timestamp_literal(text) %}{{ return(adapter.dispatch('timestamp_literal', 'grace')(text)) }}{% endmacro %}
 
 {% macro default__timestamp_literal(text) %}{{ return("timestamp '" ~ text ~ "'") }}{% endmacro %}

@@ -18,3 +18,5 @@
 {% macro duckdb__mark_position(column, mark) %}{{ return('instr(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}
 
 {% macro sqlite__mark_position(column, mark) %}{{ return('instr(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}
+
+{% macro postgres__mark_position(column, mark) %}{{ return('strpos(' ~ column ~ ", '" ~ mark ~ "')") }}{% endmacro %}

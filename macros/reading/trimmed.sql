@@ -8,3 +8,5 @@
 {% macro duckdb__trimmed(column) %}{{ return('trim(' ~ column ~ ", ' ')") }}{% endmacro %}
 
 {% macro sqlite__trimmed(column) %}{{ return('trim(' ~ column ~ ')') }}{% endmacro %}
+
+{% macro postgres__trimmed(column) %}{{ return('trim(' ~ column ~ ')') }}{% endmacro %}

@@ -11,17 +11,23 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import duckdb
 import pytest
+from servers import Server, ServerMissingError
 
 ROOT = Path(__file__).parents[2]
 DIALECTS = ("sqlite", "duckdb")
+SERVERS = ("postgres", "mariadb")
+ENGINES = (*DIALECTS, *SERVERS)
 
 Plan = list[dict[str, str]]
+_NUMBERS = count(1)
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
@@ -97,7 +103,7 @@ def planned_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     cache: pytest.Cache | None = getattr(request.config, "cache", None)
     home = cache.mkdir("grace-home") if cache else tmp_path_factory.mktemp("grace-home")
     cli = GraceCli(home)
-    for process in [cli.start("ddl", "--dialect", dialect) for dialect in DIALECTS]:
+    for process in [cli.start("ddl", "--dialect", dialect) for dialect in ENGINES]:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
     return home
@@ -107,9 +113,9 @@ def planned_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def ddl_plan(planned_home: Path) -> dict[str, Plan]:
     """The plan of each dialect."""
     plans: dict[str, Plan] = {}
-    for dialect in DIALECTS:
+    for dialect in ENGINES:
         [kept] = (planned_home / "dbt" / "ddl").glob(f"{dialect}-*.json")
-        plans[dialect] = json.loads(kept.read_text())
+        plans[dialect] = json.loads(kept.read_text())["schema"]
     return plans
 
 
@@ -151,3 +157,42 @@ def fresh_sqlite(templates: Path, tmp_path: Path) -> Path:
 def fresh_duckdb(templates: Path, tmp_path: Path) -> Path:
     """A DuckDB file with the whole schema and no rows."""
     return Path(shutil.copy(templates / "fresh.duckdb", tmp_path / "fresh.duckdb"))
+
+
+def _running(kind: str, start: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
+    """A server for the whole session; without its programs the test is skipped, and fails in CI."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(start())
+        except ServerMissingError as error:
+            reason = f"no {kind} to test with: {error}"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A running PostgreSQL."""
+    from servers import postgres_server as start
+
+    yield from _running("PostgreSQL", start)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """A running MariaDB."""
+    from servers import mariadb_server as start
+
+    yield from _running("MariaDB", start)
+
+
+@pytest.fixture(scope="session")
+def running(request: pytest.FixtureRequest) -> Callable[[str], Server]:
+    """The server of a dialect, started when it is first asked for."""
+    return lambda dialect: request.getfixturevalue(f"{dialect}_server")
+
+
+@pytest.fixture
+def new_database(running: Callable[[str], Server]) -> Callable[[str], Server]:
+    """An empty database on the server of a dialect, by a name that nobody else has."""
+    return lambda dialect: running(dialect).create(f"grace_{next(_NUMBERS)}")

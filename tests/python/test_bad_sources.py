@@ -15,14 +15,14 @@ from test_fact_parity import assert_parity, contract, insert
 
 from grace_dbt.dbt_commands import build
 from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.publishing import current
 from grace_dbt.refresh import refresh
 from grace_dbt.settings import Settings
 
 
 def settings_for(database: Path) -> Settings:
-    return Settings(database.parent / "home", OperationalUrl("sqlite", database))
+    return Settings(database.parent / "home", FileUrl("sqlite", database))
 
 
 def published(settings: Settings, sql: str) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from conftest import GraceCli
 
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.publishing import publish
 from grace_dbt.settings import Settings
 
@@ -197,7 +197,7 @@ def test_a_killed_refresh_leaves_the_snapshot_and_no_lock(history: GraceCli) -> 
 
 
 def test_old_snapshots_go_and_an_open_one_stays_readable(history: GraceCli) -> None:
-    settings = Settings(history.home, OperationalUrl("sqlite", history.home / "operational.sqlite"))
+    settings = Settings(history.home, FileUrl("sqlite", history.home / "operational.sqlite"))
     facts = json.loads(history.run("status", "--json").stdout)
     path = facts["snapshot_path"]
     with duckdb.connect(path, read_only=True) as reader:

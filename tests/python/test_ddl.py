@@ -15,7 +15,7 @@ from conftest import DIALECTS, GraceCli, Plan
 from grace_dbt import settings as settings_module
 from grace_dbt.operational import plan as planning
 from grace_dbt.operational.plan import Step, planned_schema, script
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.settings import Settings
 
 
@@ -80,7 +80,7 @@ def test_a_script_closes_every_statement() -> None:
 
 
 def settings(home: Path) -> Settings:
-    return Settings(home, OperationalUrl("sqlite", home / "unused"))
+    return Settings(home, FileUrl("sqlite", home / "unused"))
 
 
 @pytest.fixture

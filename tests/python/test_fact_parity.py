@@ -158,9 +158,9 @@ def database(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(database: Path) -> Settings:
-    from grace_dbt.operational.url import OperationalUrl
+    from grace_dbt.operational.url import FileUrl
 
-    return Settings(database.parent / "home", OperationalUrl("sqlite", database))
+    return Settings(database.parent / "home", FileUrl("sqlite", database))
 
 
 @pytest.fixture(scope="module")

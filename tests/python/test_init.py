@@ -30,7 +30,7 @@ from grace_dbt.operational.backend import open_database
 from grace_dbt.operational.catalogue import TableFacts
 from grace_dbt.operational.schema import InitReport, differences, initialise, plain_default
 from grace_dbt.operational.sqlite import check_conditions
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.settings import Settings
 
 EACH_DIALECT = pytest.mark.parametrize("dialect", DIALECTS)
@@ -49,7 +49,7 @@ def run_init(grace_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     monkeypatch.setattr(schema, "load_declaration", lambda: TABLES)
 
     def run(path: Path, dialect: str = "sqlite", **options: bool) -> InitReport:
-        return initialise(Settings(grace_home, OperationalUrl(dialect, path)), **options)
+        return initialise(Settings(grace_home, FileUrl(dialect, path)), **options)
 
     return run
 
@@ -119,7 +119,7 @@ def test_the_default_is_a_sqlite_file_in_a_home_that_is_created(
     )  # fmt: skip
     assert "Would create 96 tables, 131 indexes, 21 triggers" in done.stderr
     assert not (planned_home / "operational.sqlite").exists()
-    settings = Settings(home, OperationalUrl("sqlite", home / "operational.sqlite"))
+    settings = Settings(home, FileUrl("sqlite", home / "operational.sqlite"))
     shutil.copytree(planned_home / "dbt" / "ddl", tmp_path / "kept")
     (home / "dbt").mkdir(parents=True)
     shutil.copytree(tmp_path / "kept", home / "dbt" / "ddl")
@@ -200,7 +200,7 @@ import os, signal, sys
 from pathlib import Path
 from grace_dbt.operational.backend import open_database
 from grace_dbt.operational.plan import planned_schema
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.settings import Settings
 
 settings = Settings.load(sys.argv[1])
@@ -479,7 +479,7 @@ def reflected(templates: Path) -> Iterator[dict[str, dict[str, TableFacts]]]:
     names = {name.lower() for name in TABLES}
     facts = {}
     for dialect in DIALECTS:
-        url = OperationalUrl(dialect, templates / f"fresh.{dialect}")
+        url = FileUrl(dialect, templates / f"fresh.{dialect}")
         with open_database(url, write=False) as database:
             facts[dialect] = dict(database.reflect(names).tables)
     yield facts

@@ -9,7 +9,7 @@ import pytest
 
 from grace_dbt import sqlite_functions
 from grace_dbt.dbt_runner import run_dbt
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.settings import Settings
 
 DAYS = ("2025-11-02", "2024-02-29", "2025-02-29", "2025-13-01", "2025-1-2", "02.11.2025", "")
@@ -36,7 +36,7 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The SQL that the macros write for DuckDB, by reader."""
     names = ("parse_timestamp", "read_real", "read_integer", "mask_text", "is_hex_of_bytes")
     home = tmp_path_factory.mktemp("readers")
-    settings = Settings(home, OperationalUrl("duckdb", home / "none"))
+    settings = Settings(home, FileUrl("duckdb", home / "none"))
     line = " /* next */ ".join("{{ " + name + "('x') }}" for name in names)
     outcome = run_dbt(["compile", "--inline", line], settings, target="plan")
     assert outcome.success, outcome.errors

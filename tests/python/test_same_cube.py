@@ -13,7 +13,7 @@ import pytest
 from test_fact_parity import assert_parity
 
 from grace_dbt.dbt_commands import build
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.refresh import refresh
 from grace_dbt.settings import Settings
 from grace_dbt.simulation import simulate
@@ -28,7 +28,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory, templates: Path) -> dict
     made = {}
     for dialect in ("sqlite", "duckdb"):
         path = Path(shutil.copy(templates / f"fresh.{dialect}", folder / f"operational.{dialect}"))
-        url = OperationalUrl(dialect, path)
+        url = FileUrl(dialect, path)
         assert (
             simulate(url, days=10, contracts=1500, rng_seed=11, end=END)["action_contracts"] == 1500
         )

@@ -23,7 +23,7 @@ import yaml
 
 from grace_dbt.errors import GraceError
 from grace_dbt.operational import backend
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.simulation import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +117,7 @@ def new_url(empty: dict[str, Path], tmp_path: Path) -> NewUrl:
     def make(dialect: str = "sqlite") -> OperationalUrl:
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.{dialect}"
         shutil.copy(empty[dialect], path)
-        return OperationalUrl(dialect, path)
+        return FileUrl(dialect, path)
 
     return make
 
@@ -149,7 +149,7 @@ class History:
 def history(empty: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     path = tmp_path_factory.mktemp("history") / "grace.sqlite"
     shutil.copy(empty["sqlite"], path)
-    found = History(path, run(OperationalUrl("sqlite", path), CONTRACTS))
+    found = History(path, run(FileUrl("sqlite", path), CONTRACTS))
     yield found
     found.connection.close()
 
@@ -600,7 +600,7 @@ def test_refuses_a_database_with_rows(new_url: NewUrl, dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", ["sqlite", "duckdb"])
 def test_refuses_missing_tables(tmp_path: Path, dialect: str) -> None:
-    url = OperationalUrl(dialect, tmp_path / "bare.db")
+    url = FileUrl(dialect, tmp_path / "bare.db")
     if dialect == "sqlite":
         sqlite3.connect(url.path).execute("create table t (x)").connection.close()
     else:

@@ -15,7 +15,7 @@ from test_dbt_build import PARTS, ROOT
 from test_fact_parity import contract, insert
 
 from grace_dbt import dbt_runner
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl
 from grace_dbt.refresh import refresh
 from grace_dbt.settings import Settings
 
@@ -44,7 +44,7 @@ class History:
                     connection, "action_contracts", contract(name, tier="tier_2", created_at=moment)
                 )
             insert(connection, "action_contracts", contract("ninth", tier="tier_9"))
-        self.settings = Settings(folder / "home", OperationalUrl("sqlite", database))
+        self.settings = Settings(folder / "home", FileUrl("sqlite", database))
 
     def edit(self, change: Callable[[Tiers], object]) -> None:
         with self.seed.open(newline="") as lines:

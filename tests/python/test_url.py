@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.settings import Settings
 
 
@@ -29,7 +29,7 @@ def test_reads(text: str, dialect: str, path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["with blank.db", "100%.db", "a%20b.db", "question?.db", "#.db"])
 def test_any_file_name_survives(name: str, tmp_path: Path) -> None:
-    url = OperationalUrl("sqlite", tmp_path / name)
+    url = FileUrl("sqlite", tmp_path / name)
     assert OperationalUrl.parse(str(url)) == url
 
 
@@ -50,16 +50,16 @@ def test_the_option_beats_the_environment_and_that_the_default(
 ) -> None:
     monkeypatch.setenv("GRACE_HOME", str(tmp_path))
     monkeypatch.delenv("GRACE_OPERATIONAL_URL", raising=False)
-    default = OperationalUrl("sqlite", tmp_path / "operational.sqlite")
+    default = FileUrl("sqlite", tmp_path / "operational.sqlite")
     assert Settings.load().operational == default
     monkeypatch.setenv("GRACE_OPERATIONAL_URL", "duckdb:////tmp/named.duckdb")
-    assert Settings.load().operational == OperationalUrl("duckdb", Path("/tmp/named.duckdb"))
-    assert Settings.load("sqlite:////tmp/x").operational == OperationalUrl("sqlite", Path("/tmp/x"))
+    assert Settings.load().operational == FileUrl("duckdb", Path("/tmp/named.duckdb"))
+    assert Settings.load("sqlite:////tmp/x").operational == FileUrl("sqlite", Path("/tmp/x"))
 
 
 def test_a_missing_file_tells_how_to_make_it(tmp_path: Path) -> None:
-    url = OperationalUrl("sqlite", tmp_path / "missing.db")
+    url = FileUrl("sqlite", tmp_path / "missing.db")
     with pytest.raises(GraceError) as missing:
-        url.require_file()
+        url.require_present()
     assert missing.value.hint == f"Create it with: grace-dbt init --db {url}"
     assert missing.value.exit_code == ExitCode.ENVIRONMENT

@@ -2,7 +2,7 @@
 
 {% macro sqlite__quote_mark() %}{{ return('"') }}{% endmacro %}
 
-{% macro sqlite__ddl_type(logical) %}
+{% macro sqlite__ddl_type(logical, in_key=false, hashed=false) %}
     {{ return({
         'text': 'TEXT', 'integer': 'INTEGER', 'real': 'REAL', 'boolean': 'BOOLEAN',
         'timestamp': 'TIMESTAMP', 'json': 'TEXT', 'blob': 'BLOB'
@@ -10,7 +10,7 @@
 {% endmacro %}
 
 {#- The parent is never qualified: a reference cannot leave the file. -#}
-{% macro sqlite__ddl_reference(foreign, schema) %}
+{% macro sqlite__ddl_reference(foreign, node, schema) %}
     {% set action = ' ' ~ foreign.expression if foreign.expression else '' %}
     {{ return(
         'references ' ~ quote_name(foreign.to, 'sqlite') ~ ' (' ~ quote_names(foreign.to_columns, 'sqlite') ~ ')' ~ action
@@ -19,7 +19,7 @@
 
 {#- The schema stands before the index, not before the table. -#}
 {% macro sqlite__ddl_index_target(name, table, schema) %}
-    {{ return(qualify_name(name, 'sqlite', schema) ~ ' on ' ~ quote_name(table, 'sqlite')) }}
+    {{ return('if not exists ' ~ qualify_name(name, 'sqlite', schema) ~ ' on ' ~ quote_name(table, 'sqlite')) }}
 {% endmacro %}
 
 {#-
@@ -28,7 +28,6 @@
     The rowid is such a key beside a primary key of text.
 -#}
 {% macro sqlite__plan_immutability(node, schema) %}
-    {% set rule = node.name ~ (' is append-only' if node.config.meta.mutability == 'append_only' else ' is immutable after creation') %}
     {% set same = ['rowid = new.rowid'] %}
     {% for key in unique_keys(node) %}
         {% set pairs = [] %}
@@ -47,8 +46,25 @@
             'name': name,
             'sql': 'create trigger if not exists ' ~ qualify_name(name, 'sqlite', schema) ~ ' before ' ~ event ~ ' on '
                 ~ quote_name(node.name, 'sqlite') ~ condition
-                ~ "\nbegin\n    select raise(abort, '" ~ rule ~ ": a row is never " ~ verb ~ "');\nend"
+                ~ "\nbegin\n    select raise(abort, '" ~ immutability_rule(node) ~ ": a row is never " ~ verb ~ "');\nend"
         }) %}
     {% endfor %}
     {{ return(plan) }}
 {% endmacro %}
+
+{#- An INTEGER key is the row's own number. -#}
+{% macro sqlite__automatic_key() %}{{ return('') }}{% endmacro %}
+
+{% macro sqlite__ddl_default(value) %}{{ return(value) }}{% endmacro %}
+
+{% macro sqlite__references_stand_apart() %}{{ return(false) }}{% endmacro %}
+
+{% macro sqlite__table_options(node) %}{{ return('') }}{% endmacro %}
+
+{#- SQLite keeps the statement itself, and no comments. -#}
+{% macro sqlite__plan_comment(node, schema) %}{{ return([]) }}{% endmacro %}
+
+{% macro sqlite__addable_column(column, node) %}{{ return(plain_addable_column(column, node, 'sqlite')) }}{% endmacro %}
+
+{#- What a column is can't be changed. -#}
+{% macro sqlite__plan_set_default(column, node) %}{{ return(none) }}{% endmacro %}
