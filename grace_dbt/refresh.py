@@ -179,6 +179,14 @@ def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
     reason = str(broken[0].message) if broken else (outcome.errors or ["no reason given"])[0]
     where = f"{broken[0].node.name} failed" if broken else "dbt failed"
     outside = any(mark in reason.lower() for mark in ENVIRONMENT_MARKS)
+    try:
+        require_tables(settings.operational)
+    except GraceError as gone:
+        # The database that a run reads from went away while it ran: that is the reason, and no other.
+        return GraceError(
+            f"The run stopped, since its source is gone: {gone.message}",
+            f"What was published before is still served. {gone.hint}",
+        )
     return GraceError(
         f"{where}: {' '.join(reason.split())[:300]}",
         "What was published before is still served. dbt's log: "

@@ -9,6 +9,7 @@ import typer
 
 from grace_dbt import __version__
 from grace_dbt.cli import build, ddl, docs, init, refresh, simulate, status, tables, test
+from grace_dbt.cli.command_line import hide_password, redacted
 from grace_dbt.cli.output import say_error
 from grace_dbt.errors import ExitCode, GraceError
 
@@ -46,6 +47,7 @@ def options(
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    hide_password()
     try:
         app()
     except Exception as error:
@@ -59,7 +61,7 @@ def main() -> None:
 def _unexpected(error: Exception) -> GraceError:
     reason = str(error).strip().splitlines()
     return GraceError(
-        f"{type(error).__name__}: {reason[0] if reason else 'no message'}",
+        f"{type(error).__name__}: {redacted(reason[0]) if reason else 'no message'}",
         "This was not foreseen. `grace-dbt --debug ...` shows where it happened.",
         ExitCode.ENVIRONMENT,
     )

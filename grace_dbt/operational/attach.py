@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from grace_dbt.operational.backend import WAIT_SECONDS
-from grace_dbt.operational.url import OperationalUrl
+from grace_dbt.errors import GraceError
+from grace_dbt.operational.backend import CONNECT_SECONDS, WAIT_SECONDS
+from grace_dbt.operational.url import FileUrl, OperationalUrl, ServerUrl
 
 if TYPE_CHECKING:
     import duckdb
@@ -15,28 +16,80 @@ ALIAS = "grace"
 
 
 def attach_operational(connection: duckdb.DuckDBPyConnection, url: str) -> None:
-    """Attach the database of a URL as `grace`; SQLite is read as text: no value can stop a scan.
+    """Attach the database of a URL as `grace`.
 
     Raises:
-        GraceError: The URL is no good, or the file is missing.
+        GraceError: The URL is no good, the file is missing, or the server refuses.
     """
     database = OperationalUrl.parse(url)
     database.require_present()
-    path = str(database.path).replace("'", "''")
-    if database.dialect == "sqlite":
-        load_sqlite_scanner(connection)
+    if isinstance(database, ServerUrl):
+        _attach_server(connection, database)
+    elif isinstance(database, FileUrl):
+        _attach_file(connection, database)
+
+
+def _attach_file(connection: duckdb.DuckDBPyConnection, url: FileUrl) -> None:
+    """SQLite is read as text: no value can stop a scan."""
+    path = _quoted(str(url.path))
+    if url.dialect == "sqlite":
+        load_scanner(connection, "sqlite")
         connection.execute("set global sqlite_all_varchar = true")
         wait = round(WAIT_SECONDS * 1000)
         connection.execute(
-            f"attach if not exists '{path}' as {ALIAS} (type sqlite, read_only, busy_timeout {wait})"
+            f"attach if not exists {path} as {ALIAS} (type sqlite, read_only, busy_timeout {wait})"
         )
     else:
-        connection.execute(f"attach if not exists '{path}' as {ALIAS} (read_only)")
+        connection.execute(f"attach if not exists {path} as {ALIAS} (read_only)")
 
 
-def load_sqlite_scanner(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load the extension from its wheel: no network, and nothing written to a home directory."""
-    wheel = resources.files("duckdb_extension_sqlite_scanner")
+def _attach_server(connection: duckdb.DuckDBPyConnection, url: ServerUrl) -> None:
+    """What identifies and authorises goes into a secret: a failed ATTACH prints its own text."""
+    import duckdb
+
+    load_scanner(connection, url.dialect)
+    parts = {"database": url.database, "user": url.user, "password": url.password}
+    if url.dialect == "mysql":
+        # A time of type TIMESTAMP is told in the zone of the session.
+        connection.execute("set global mysql_session_time_zone = '+00:00'")
+        connection.execute("set global mysql_query_timeout_enabled = false")
+        parts["socket" if url.host.startswith("/") else "host"] = url.host
+    else:
+        parts["host"] = url.host
+    given = [f"{name} {_quoted(value)}" for name, value in parts.items() if value is not None]
+    words = [f"{name}={value}" for name, value in url.tls]
+    if url.dialect == "postgres":
+        words += [f"connect_timeout={CONNECT_SECONDS}", "application_name=grace-dbt"]
+    try:
+        connection.execute(
+            f"create or replace temporary secret {ALIAS}_operational"
+            f" (type {url.dialect}, port {url.port}, {', '.join(given)})"
+        )
+        connection.execute(
+            f"attach if not exists {_quoted(' '.join(words))} as {ALIAS}"
+            f" (type {url.dialect}, secret {ALIAS}_operational, read_only)"
+        )
+    except duckdb.Error as error:
+        raise GraceError(
+            f"{url} can't be reached: {_reason(str(error), url)}.",
+            "Check the host, the user, the rights and GRACE_OPERATIONAL_PASSWORD.",
+        ) from None
+
+
+def _reason(text: str, url: ServerUrl) -> str:
+    """The end of the scanner's message, on one line; the password is not in it, and if so goes."""
+    reason = " ".join(text.split()).rpartition('": ')[2].rstrip(".")
+    return reason.replace(url.password, "***") if url.password else reason
+
+
+def load_scanner(connection: duckdb.DuckDBPyConnection, engine: str) -> None:
+    """Load an extension from its wheel: no network, and nothing written to a home directory."""
+    name = f"{engine}_scanner"
+    wheel = resources.files(f"duckdb_extension_{name}")
     [(version,)] = connection.execute("select library_version from pragma_version()").fetchall()
-    extension = wheel / "extensions" / version / "sqlite_scanner.duckdb_extension"
-    connection.execute(f"load '{str(extension).replace(chr(39), chr(39) * 2)}'")
+    extension = wheel / "extensions" / version / f"{name}.duckdb_extension"
+    connection.execute(f"load {_quoted(str(extension))}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -21,6 +21,8 @@ Row = tuple[object, ...]
 
 # How long a command waits for another process that has the database.
 WAIT_SECONDS = 30.0
+# How long a server may take to answer at all.
+CONNECT_SECONDS = 10
 
 
 class Backend(Protocol):

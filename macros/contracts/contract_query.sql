@@ -1,7 +1,7 @@
 {#- One query over a declared table: a row for each breach, as rule, row_key, found. The table is scanned once. -#}
 {% macro contract_query(relation) %}
     {% set node = declared_table(relation.identifier) %}
-    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list %}
+    {% set present = present_columns(relation) %}
     {% set missing = node.columns | reject('in', present) | list %}
     {% if missing %}
         {{ return(missing_columns_query(missing, present)) }}
@@ -15,7 +15,7 @@
         ) %}
     {% endfor %}
     {{ return(
-        'with table_rows as materialized (select * from ' ~ relation ~ ')\n' ~ branches | join('\nunion all\n')
+        'with table_rows as materialized (' ~ rows_as_text(relation, node.columns, present) ~ ')\n' ~ branches | join('\nunion all\n')
     ) }}
 {% endmacro %}
 
@@ -90,10 +90,4 @@
     {{ return(rules) }}
 {% endmacro %}
 
-{#- A stored value as text. -#}
-{% macro as_text(expression) %}{{ return(adapter.dispatch('as_text', 'grace')(expression)) }}{% endmacro %}
-
-{% macro default__as_text(expression) %}{{ return('cast(' ~ expression ~ ' as ' ~ dbt.type_string() ~ ')') }}{% endmacro %}
-
-{#- A cast would spell a time as the session's zone and DateStyle ask. -#}
-{% macro postgres__as_text(expression) %}{{ return(function_name('text_of') ~ '(' ~ expression ~ ')') }}{% endmacro %}
+{% macro as_text(expression) %}{{ return('cast(' ~ expression ~ ' as ' ~ dbt.type_string() ~ ')') }}{% endmacro %}

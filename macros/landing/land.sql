@@ -13,12 +13,12 @@
     {% set key = adapter.quote(primary_key(node)[0]) %}
     {% set columns = quote_names(node.columns, target.type) %}
     {% set run = run_clock() %}
-    {% set present = adapter.get_columns_in_relation(relation) | map(attribute='name') | map('lower') | list %}
+    {% set present = present_columns(relation) %}
     {% if not present %}
         {% do exceptions.warn(relation ~ ' is missing: what was landed from it stays as it was') %}
     {% endif %}
 with rows_read as (
-    {{ rows_as_text(relation, node, present) }}
+    {{ rows_as_text(relation, node.columns, present) }}
 ),
 
 keyed as (
@@ -117,7 +117,7 @@ where _landing_id in (select _known_id from differing where _landing_id is null)
 {% macro occurrence(relation, node, present) %}
     {% set name = primary_key(node)[0] %}
     {% set key = clean_text(adapter.quote(name)) %}
-    {% set keys = rows_as_text(relation, {'name': node.name, 'columns': {name: node.columns[name]}}, present) %}
+    {% set keys = rows_as_text(relation, [name], present) %}
     {% if not run_query(
         'select 1 from (' ~ keys ~ ') as stored group by ' ~ key ~ ' having count(*) > 1 or ' ~ key ~ ' is null limit 1'
     ) %}

@@ -1,54 +1,74 @@
-{#- Selects every declared column of an operational table as text; a column that the table lacks is NULL. -#}
-{% macro rows_as_text(relation, node, present) %}
-    {{ return(adapter.dispatch('rows_as_text', 'grace')(relation, node, present)) }}
-{% endmacro %}
-
-{% macro default__rows_as_text(relation, node, present) %}
-    {% set columns = [] %}
-    {% for name in node.columns %}
-        {% do columns.append((as_text(adapter.quote(name)) if name in present else as_text('null')) ~ ' as ' ~ adapter.quote(name)) %}
-    {% endfor %}
-    {{ return('select ' ~ columns | join(', ') ~ (' from ' ~ relation if present else ' where 1 = 0')) }}
-{% endmacro %}
-
 {#-
-    Over an attached SQLite file the select runs inside SQLite: a plain scan as text would cut real numbers to 15 digits.
-    Everything else there arrives as text already (sqlite_all_varchar), so that no stored value can stop the scan.
--#}
-{% macro duckdb__rows_as_text(relation, node, present) %}
-    {% if not present or not env_var('GRACE_OPERATIONAL_URL', '').startswith('sqlite:') %}
-        {{ return(default__rows_as_text(relation, node, present)) }}
-    {% endif %}
-    {% set native = select_stored_text(qualify_name(node.name, 'sqlite'), node, present) %}
-    {{ return("select * from sqlite_query('" ~ relation.database ~ "', '" ~ native | replace("'", "''") ~ "')") }}
-{% endmacro %}
+    Selects declared columns of an operational table, each as the text it is stored as; a column that the table lacks is
+    NULL. `present` is what `present_columns` found.
 
-{#- A function gets no text that is not UTF-8, so each text is cleaned by its bytes at once. -#}
-{% macro sqlite__rows_as_text(relation, node, present) %}
+    Over an attached database the select runs inside that database: a scan by DuckDB would cut SQLite's real numbers to 15
+    digits and read a zero date of MySQL as NULL, and one value that it can't read would stop it.
+-#}
+{% macro rows_as_text(relation, names, present) %}
+    {% set engine = operational_engine() %}
+    {% set cells = [] %}
+    {% for name in names %}
+        {% set column = quote_name(name, engine) %}
+        {% set cell = context[engine ~ '__stored_cell'](column, present[name].dtype | lower) if name in present else 'null' %}
+        {% do cells.append((cell if name in present else as_text(cell)) ~ ' as ' ~ column) %}
+    {% endfor %}
     {% if not present %}
-        {{ return(default__rows_as_text(relation, node, present)) }}
+        {{ return('select ' ~ cells | join(', ') ~ ' where 1 = 0') }}
     {% endif %}
-    {{ return(select_stored_text(relation, node, present, clean='clean_text')) }}
+    {% if engine == target.type %}
+        {{ return('select ' ~ cells | join(', ') ~ ' from ' ~ relation) }}
+    {% endif %}
+    {% set place = qualify_name(relation.identifier, engine, none if engine == 'sqlite' else relation.schema) %}
+    {% set native = 'select ' ~ cells | join(', ') ~ ' from ' ~ place %}
+    {{ return("select * from " ~ engine ~ "_query('" ~ relation.database ~ "', '" ~ native | replace("'", "''") ~ "')") }}
 {% endmacro %}
 
-{#-
-    A select for SQLite itself: what each cell holds as text, whatever its storage class, since a column may hold any of
-    them. `clean` names a function that takes the bytes of a text.
--#}
-{% macro select_stored_text(relation, node, present, clean=none) %}
-    {% set columns = [] %}
-    {% for column in node.columns.values() %}
-        {% set name = quote_name(column.name, 'sqlite') %}
-        {% if column.name in present %}
-            {% set text = clean ~ '(cast(' ~ name ~ ' as blob))' if clean else name %}
-            {% set cell = 'case typeof(' ~ name ~ ") when 'text' then " ~ text ~ " when 'real' then printf('%!.17g', " ~ name
-                ~ ") when 'blob' then hex(" ~ name ~ ') else cast(' ~ name ~ ' as text) end' %}
-        {% else %}
-            {% set cell = 'cast(null as text)' %}
-        {% endif %}
-        {% do columns.append(cell ~ ' as ' ~ name) %}
+{#- The columns that an operational table has, by lower-case name; empty where there is no such table. -#}
+{% macro present_columns(relation) %}
+    {% set found = {} %}
+    {% for column in adapter.get_columns_in_relation(relation) %}
+        {% do found.update({column.name | lower: column}) %}
     {% endfor %}
-    {{ return('select ' ~ columns | join(', ') ~ ' from ' ~ relation) }}
+    {{ return(found) }}
+{% endmacro %}
+
+{#- The engine that holds the operational tables: the target's own, unless a live database is attached to DuckDB. -#}
+{% macro operational_engine() %}
+    {% set scheme = env_var('GRACE_OPERATIONAL_URL', '').split(':')[0] %}
+    {% if target.type != 'duckdb' or not scheme %}
+        {{ return(target.type) }}
+    {% endif %}
+    {{ return('postgres' if scheme in ('postgresql', 'postgres') else 'mysql' if scheme in ('mysql', 'mariadb') else scheme) }}
+{% endmacro %}
+
+{#- How each engine says the text of a stored value. -#}
+{% macro duckdb__stored_cell(column, type) %}{{ return('cast(' ~ column ~ ' as varchar)') }}{% endmacro %}
+
+{#- A column may hold any storage class; a function of ours gets no text that is not UTF-8, so it takes the bytes. -#}
+{% macro sqlite__stored_cell(column, type) %}
+    {% set text = 'clean_text(cast(' ~ column ~ ' as blob))' if target.type == 'sqlite' else column %}
+    {{ return(
+        'case typeof(' ~ column ~ ") when 'text' then " ~ text ~ " when 'real' then printf('%!.17g', " ~ column
+        ~ ") when 'blob' then hex(" ~ column ~ ') else cast(' ~ column ~ ' as text) end'
+    ) }}
+{% endmacro %}
+
+{#- As JSON a time is ISO 8601, whatever DateStyle and zone the server has. -#}
+{% macro postgres__stored_cell(column, type) %}
+    {% if type in ('timestamp with time zone', 'timestamptz') %}
+        {{ return("to_jsonb(timezone('UTC', " ~ column ~ ")) #>> '{}'") }}
+    {% elif type.startswith('timestamp') or type == 'date' %}
+        {{ return('to_jsonb(' ~ column ~ ") #>> '{}'") }}
+    {% elif type in ('bytea', 'blob') %}
+        {{ return('upper(encode(' ~ column ~ ", 'hex'))") }}
+    {% endif %}
+    {{ return('cast(' ~ column ~ ' as text)') }}
+{% endmacro %}
+
+{#- The scanner takes a text with a binary collation for bytes. The session is in UTC, so a TIMESTAMP is as well. -#}
+{% macro mysql__stored_cell(column, type) %}
+    {{ return('hex(' ~ column ~ ')' if type == 'blob' else 'convert(' ~ column ~ ' using utf8mb4) collate utf8mb4_general_ci') }}
 {% endmacro %}
 
 {#-
