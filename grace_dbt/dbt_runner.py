@@ -124,6 +124,40 @@ def _release_build_file() -> None:
     DuckDBConnectionManager.close_all_connections()
 
 
+def printed_by(
+    macro: str, mark: str, arguments: dict[str, Any], settings: Settings, *, target: str
+) -> Any:
+    """Run a macro that prints one line of JSON behind a mark.
+
+    Args:
+        macro: Its name.
+        mark: The word that its line begins with.
+        arguments: Of the macro, by name.
+        settings: Places and the operational database.
+        target: The dbt target.
+
+    Returns:
+        What the line says.
+
+    Raises:
+        GraceError: dbt failed, or nothing was printed.
+    """
+    found: list[str] = []
+
+    def listen(name: str, message: str, data: Any) -> None:
+        if name == "PrintEvent" and message.startswith(f"{mark} "):
+            found.append(message.removeprefix(f"{mark} "))
+
+    command = ["run-operation", macro, "--args", json.dumps(arguments)]
+    outcome = run_dbt(command, settings, target=target, on_event=listen)
+    if not outcome.success or not found:
+        raise GraceError(
+            f"dbt could not run {macro}: {' '.join((outcome.errors or ['no reason given'])[0].split())}",
+            f"dbt's log is {settings.home / 'logs' / 'dbt.log'}.",
+        )
+    return json.loads(found[0])
+
+
 def plan_ddl(dialect: str, settings: Settings) -> dict[str, list[dict[str, Any]]]:
     """The statements that create the operational schema, and those that mend it, planned by the macros of `macros/ddl`.
 
@@ -137,19 +171,7 @@ def plan_ddl(dialect: str, settings: Settings) -> dict[str, list[dict[str, Any]]
     Raises:
         GraceError: dbt could not plan.
     """
-    mark = "ddl-plan "
-    found: list[str] = []
-
-    def listen(name: str, message: str, data: Any) -> None:
-        if name == "PrintEvent" and message.startswith(mark):
-            found.append(message.removeprefix(mark))
-
-    arguments = ["run-operation", "print_ddl_plan", "--args", json.dumps({"dialect": dialect})]
-    outcome = run_dbt(arguments, settings, target="plan", on_event=listen)
-    if not outcome.success or not found:
-        raise GraceError(
-            f"The schema could not be planned: {' '.join((outcome.errors or ['no reason given'])[0].split())}",
-            f"dbt's log is {settings.home / 'logs' / 'dbt.log'}.",
-        )
-    plan: dict[str, list[dict[str, Any]]] = json.loads(found[0])
+    plan: dict[str, list[dict[str, Any]]] = printed_by(
+        "print_ddl_plan", "ddl-plan", {"dialect": dialect}, settings, target="plan"
+    )
     return plan

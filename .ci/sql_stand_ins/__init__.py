@@ -94,3 +94,18 @@ def minute_spine(first: str, last: str) -> str:
 def time_parts(relation: str, moment: str) -> str:
     """A query over one relation."""
     return f"select {moment} from {relation}"
+
+
+def stuck_tasks(relation: str) -> str:
+    """A query over one operational table."""
+    return f"select * from {relation}"
+
+
+def high_error_rates(relation: str) -> str:
+    """A query over one operational table."""
+    return f"select * from {relation}"
+
+
+def tripped_breakers(relation: str) -> str:
+    """A query over one operational table."""
+    return f"select * from {relation}"

@@ -29,7 +29,8 @@ def init(
     enforce: Annotated[
         bool,
         typer.Option(
-            "--enforce", help="Also add missing indexes and triggers to tables of another writer."
+            "--enforce",
+            help="Also add what tables of another writer lack, and constraints that rows may break.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -46,6 +47,8 @@ def init(
 
         grace-dbt init --db sqlite:////var/lib/grace/grace.db --dry-run
 
+        grace-dbt init --db postgresql://grace@db.example.org/grace --enforce --dry-run
+
         grace-dbt init --db duckdb:///grace.duckdb --json
     """
     from grace_dbt.operational.plan import script
@@ -56,7 +59,16 @@ def init(
         print_json(report.as_data())
     elif dry_run and report.steps:
         typer.echo(script(report.steps, report.dialect))
+    if dry_run and not as_json and report.mends:
+        typer.echo(_as_comment(report))
     _tell(report)
+
+
+def _as_comment(report: InitReport) -> str:
+    """What --enforce would run besides, as comments: the script itself is what would run now."""
+    statements = [f"{step.sql};" for step in report.mends]
+    lines = ["", "Left to --enforce:", *"\n".join(statements).splitlines()]
+    return "\n".join(f"-- {line}".rstrip() if line else "" for line in lines)
 
 
 def _tell(report: InitReport) -> None:
@@ -66,8 +78,18 @@ def _tell(report: InitReport) -> None:
 
     made = Counter(step.kind for step in report.steps)
     counts = ", ".join(
-        f"{made[kind]} {kind if made[kind] == 1 else plural}"
-        for kind, plural in (("table", "tables"), ("index", "indexes"), ("trigger", "triggers"))
+        f"{made[kind]} {kind.replace('_', ' ') if made[kind] == 1 else plural}"
+        for kind, plural in (
+            ("table", "tables"),
+            ("column", "columns"),
+            ("index", "indexes"),
+            ("trigger", "triggers"),
+            ("guard", "guards"),
+            ("unique", "unique constraints"),
+            ("foreign_key", "foreign keys"),
+            ("check", "checks"),
+            ("default", "defaults"),
+        )
         if made[kind]
     )
     place = escape(report.url)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self
 
 from grace_dbt.errors import GraceError
-from grace_dbt.operational.catalogue import Catalogue, ColumnFacts
+from grace_dbt.operational.catalogue import Catalogue, ColumnFacts, Rights
 from grace_dbt.operational.url import FileUrl, OperationalUrl, ServerUrl
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from grace_dbt.declaration import Table
@@ -51,6 +53,16 @@ class Backend(Protocol):
 
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """What the database holds under these lower-case table names, and what else has a name.
+
+        Raises:
+            GraceError: The database can't be read.
+        """
+        ...
+
+    def rights(self, tables: Collection[str]) -> Rights:
+        """What this connection may do with the existing ones among these lower-case table names.
+
+        Asks the catalogue, or the file system: touches no row, and holds nobody off.
 
         Raises:
             GraceError: The database can't be read.
@@ -168,6 +180,15 @@ def require_directory(url: FileUrl) -> None:
             f"There is no directory {url.path.parent}.",
             "Create it first, or name another file with --db.",
         )
+
+
+def file_rights(engine: str, path: Path, existing: Iterable[str]) -> Rights:
+    """The rights to a database in one file that was opened: all tables are written, or none.
+
+    Both engines write a second file beside it, so the directory counts as well.
+    """
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return Rights(engine, (), () if writable else tuple(sorted(existing)), writable)
 
 
 def _size(url: FileUrl) -> int | None:

@@ -85,6 +85,23 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class Rights:
+    """What a connection may do in a database.
+
+    Attributes:
+        engine: Name and version of what runs it.
+        unreadable: Of the tables that exist, those that it may not read, in lower case.
+        unwritable: Of the tables that exist, those that it may not change.
+        creates: Whether it may create tables.
+    """
+
+    engine: str
+    unreadable: tuple[str, ...] = ()
+    unwritable: tuple[str, ...] = ()
+    creates: bool = True
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """What a database holds.
 

@@ -20,13 +20,15 @@ from grace_dbt.operational.catalogue import (
     ColumnFacts,
     ForeignKeyFacts,
     IndexFacts,
+    Rights,
     TableFacts,
 )
 
 if TYPE_CHECKING:
+    import duckdb
+
     from grace_dbt.declaration import Table
     from grace_dbt.operational.plan import Step
-    import duckdb
 
 _KINDS = (
     (re.compile("JSON"), "json"),
@@ -130,6 +132,13 @@ class DuckDBBackend(Backend):
                     table, sql, columns[table], constraints[table], indexes[table]
                 )
         return Catalogue(found, names)
+
+    def rights(self, tables: Collection[str]) -> Rights:
+        """See `Backend.rights`."""
+        import duckdb
+
+        existing = self.reflect(tables).tables
+        return backend.file_rights(f"DuckDB {duckdb.__version__}", Path(self._place), existing)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

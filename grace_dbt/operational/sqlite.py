@@ -19,6 +19,7 @@ from grace_dbt.operational.catalogue import (
     ColumnFacts,
     ForeignKeyFacts,
     IndexFacts,
+    Rights,
     TableFacts,
 )
 
@@ -201,6 +202,11 @@ class SQLiteBackend(Backend):
             action = f"on delete {action}" if action in ("cascade", "set null") else ""
             found.add(ForeignKeyFacts(tuple(row[3] for row in rows), parent, targets, action))
         return frozenset(found)
+
+    def rights(self, tables: Collection[str]) -> Rights:
+        """See `Backend.rights`."""
+        existing = self.reflect(tables).tables
+        return backend.file_rights(f"SQLite {sqlite3.sqlite_version}", Path(self._place), existing)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

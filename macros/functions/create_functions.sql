@@ -12,7 +12,7 @@
     {% if not adapter.check_schema_exists(target.database, target.schema) %}
         {% do adapter.create_schema(schema) %}
     {% endif %}
-    {% for function in (postgres_text_of(), postgres_utc_timestamp(), postgres_try_real(), postgres_json_functions()) %}
+    {% for function in (postgres_utc_timestamp(), postgres_try_real(), postgres_json_functions()) %}
         {% call statement('functions', auto_begin=True) %}{{ function }}{% endcall %}
     {% endfor %}
     {% do adapter.commit() %}

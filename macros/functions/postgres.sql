@@ -1,31 +1,6 @@
 {#- The SQL functions of PostgreSQL; each answers as the readers of DuckDB and `grace_dbt/sqlite_functions.py` do. -#}
 
 {#-
-    A stored value as text, the same in whatever zone and DateStyle the session is: times in ISO spelling and UTC, bytes in
-    hex digits.
--#}
-{% macro postgres_text_of() %}
-    {% set name = function_name('text_of') %}
-    create or replace function {{ name }}(stored anyelement) returns text
-    language sql stable as $$ select cast(stored as text) $$;
-
-    create or replace function {{ name }}(stored text) returns text
-    language sql immutable as $$ select stored $$;
-
-    create or replace function {{ name }}(stored bytea) returns text
-    language sql immutable as $$ select upper(encode(stored, 'hex')) $$;
-
-    create or replace function {{ name }}(stored date) returns text
-    language sql stable as $$ select to_json(stored) #>> '{}' $$;
-
-    create or replace function {{ name }}(stored timestamp) returns text
-    language sql stable as $$ select replace(to_json(stored) #>> '{}', 'T', ' ') $$;
-
-    create or replace function {{ name }}(stored timestamptz) returns text
-    language sql stable as $$ select replace(to_json(timezone('UTC', stored)) #>> '{}', 'T', ' ') $$;
-{% endmacro %}
-
-{#-
     The patterns keep out what PostgreSQL reads besides: 'infinity', 'now', years BC, zone names, one-digit months, 24:00,
     60 seconds. The plain spelling comes first: nearly every row has it. Microseconds are cut, where a cast would round.
 -#}

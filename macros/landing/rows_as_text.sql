@@ -54,12 +54,12 @@
     ) }}
 {% endmacro %}
 
-{#- As JSON a time is ISO 8601, whatever DateStyle and zone the server has. -#}
+{#- As JSON a time is ISO 8601, whatever DateStyle and zone the server has; with the blank that the other engines write. -#}
 {% macro postgres__stored_cell(column, type) %}
     {% if type in ('timestamp with time zone', 'timestamptz') %}
-        {{ return("to_jsonb(timezone('UTC', " ~ column ~ ")) #>> '{}'") }}
+        {{ return("replace(to_jsonb(timezone('UTC', " ~ column ~ ")) #>> '{}', 'T', ' ')") }}
     {% elif type.startswith('timestamp') or type == 'date' %}
-        {{ return('to_jsonb(' ~ column ~ ") #>> '{}'") }}
+        {{ return('replace(to_jsonb(' ~ column ~ ") #>> '{}', 'T', ' ')") }}
     {% elif type in ('bytea', 'blob') %}
         {{ return('upper(encode(' ~ column ~ ", 'hex'))") }}
     {% endif %}

@@ -10,17 +10,20 @@
 
 {#-
     Fills the embedded operational schema with the sample, in one transaction and parents first, if not one of its tables
-    has a row. Somebody's rows are never mixed with ours; a second build finds the first one's rows and adds none.
+    has a row. Somebody's rows are never mixed with ours; a second build finds the first one's rows and adds none. Nor is
+    there a sample beside a Grace that writes into another schema of the same database.
 -#}
 {% materialization sample_rows, default %}
     {% set tables = declared_tables() %}
-    {% set probes = [] %}
-    {% for node in tables %}
-        {% do probes.append("select '" ~ node.name ~ "' as table_name where exists (select 1 from " ~ node.relation_name ~ ')') %}
-    {% endfor %}
-    {% set occupied = run_query(probes | join('\nunion all\n')).columns[0].values() %}
+    {% set occupied = occupied_relations(tables | map(attribute='relation_name') | list) %}
+    {% set elsewhere = occupied_relations(relations_elsewhere(tables)) %}
     {{ run_hooks(pre_hooks) }}
-    {% if occupied %}
+    {% if elsewhere %}
+        {% do exceptions.warn(
+            'Grace has rows outside the embedded schema (' ~ elsewhere | join(', ')
+            ~ '): no sample; set GRACE_OPERATIONAL_URL to build on them'
+        ) %}
+    {% elif occupied %}
         {{ log('the operational schema has rows (' ~ occupied | join(', ') ~ '): no sample', info=false) }}
     {% else %}
         {% for node in tables if node.name in sample_tables() %}
@@ -35,6 +38,38 @@
     {% do adapter.commit() %}
     {{ return({'relations': []}) }}
 {% endmaterialization %}
+
+{#- Those of the named relations that have a row. -#}
+{% macro occupied_relations(names) %}
+    {% set probes = [] %}
+    {% for name in names %}
+        {% do probes.append("select '" ~ name | replace("'", "''") ~ "' as relation_name where exists (select 1 from " ~ name ~ ')') %}
+    {% endfor %}
+    {{ return(run_query(probes | join('\nunion all\n')).columns[0].values() | list if probes else []) }}
+{% endmacro %}
+
+{#- Names of operational tables where an unqualified name leads, outside the embedded schema. -#}
+{% macro relations_elsewhere(tables) %}{{ return(adapter.dispatch('relations_elsewhere', 'grace')(tables)) }}{% endmacro %}
+
+{#- A database of its own holds nothing but the embedded schema. -#}
+{% macro default__relations_elsewhere(tables) %}{{ return([]) }}{% endmacro %}
+
+{% macro postgres__relations_elsewhere(tables) %}
+    {% set query %}
+        select quote_ident(namespaces.nspname) || '.' || quote_ident(relations.relname) as relation_name
+        from pg_class as relations
+        inner join pg_namespace as namespaces on namespaces.oid = relations.relnamespace
+        where
+            relations.relname in ('{{ tables | map(attribute='name') | join("', '") }}')
+            and relations.relkind in ('r', 'p')
+            and namespaces.nspname = any(current_schemas(false))
+            and namespaces.nspname <> '{{ tables[0].schema }}'
+            and has_schema_privilege(namespaces.oid, 'usage')
+            and has_table_privilege(relations.oid, 'select')
+        order by relation_name
+    {% endset %}
+    {{ return(run_query(query).columns[0].values() | list) }}
+{% endmacro %}
 
 {% macro fill_from_sample(node, sample) %}
     {% set values = [] %}

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import duckdb
 import pytest
+from places import Place
 from servers import Server, ServerMissingError
 
 ROOT = Path(__file__).parents[2]
@@ -196,3 +198,51 @@ def running(request: pytest.FixtureRequest) -> Callable[[str], Server]:
 def new_database(running: Callable[[str], Server]) -> Callable[[str], Server]:
     """An empty database on the server of a dialect, by a name that nobody else has."""
     return lambda dialect: running(dialect).create(f"grace_{next(_NUMBERS)}")
+
+
+@pytest.fixture
+def new_place(new_database: Callable[[str], Server], tmp_path: Path) -> Callable[[str], Place]:
+    """A place of a dialect that is its own: a file that does not exist, or an empty database."""
+
+    def make(dialect: str) -> Place:
+        if dialect in SERVERS:
+            return Place(dialect, server=new_database(dialect))
+        return Place(dialect, path=tmp_path / f"{next(_NUMBERS)}.{dialect}")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def template_places(
+    templates: Path, running: Callable[[str], Server], ddl_plan: dict[str, Plan]
+) -> Callable[[str], Place]:
+    """The one database of a dialect with the whole schema and no rows: to look at, and to copy."""
+
+    @cache
+    def find(dialect: str) -> Place:
+        if dialect not in SERVERS:
+            return Place(dialect, path=templates / f"fresh.{dialect}")
+        place = Place(dialect, server=running(dialect).create("grace_template"))
+        place.run(*(step["sql"] for step in ddl_plan[dialect]))
+        return place
+
+    return find
+
+
+@pytest.fixture
+def fresh_place(
+    template_places: Callable[[str], Place], ddl_plan: dict[str, Plan],
+    running: Callable[[str], Server], tmp_path: Path,
+) -> Callable[[str], Place]:  # fmt: skip
+    """A database of a dialect with the whole schema and no rows."""
+
+    def make(dialect: str) -> Place:
+        name, template = f"grace_{next(_NUMBERS)}", template_places(dialect)
+        if template.path:
+            return Place(dialect, path=Path(shutil.copy(template.path, tmp_path / name)))
+        place = Place(dialect, server=running(dialect).create(name, like=template.server))
+        if dialect == "mariadb":  # which can't copy a database
+            place.run(*(step["sql"] for step in ddl_plan[dialect]))
+        return place
+
+    return make

@@ -60,6 +60,17 @@ class Server:
         """Without the password, as the product may print it."""
         return f"{self.scheme}://{USER}@127.0.0.1:{self.port}/{self.database}"
 
+    @property
+    def libpq(self) -> dict[str, str]:
+        """The variables by which clients of PostgreSQL find the database."""
+        return {
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGUSER": USER,
+            "PGPASSWORD": PASSWORD,
+            "PGDATABASE": self.database,
+        }
+
     def connect(self) -> Any:
         """A connection of the driver itself that commits each statement; the caller closes it."""
         if self.dialect == "postgres":

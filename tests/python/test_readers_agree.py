@@ -1,11 +1,16 @@
-"""The readers of stored text answer alike on both engines: SQL on DuckDB, registered functions on SQLite."""
+"""The readers of stored text answer alike: SQL on DuckDB and PostgreSQL, registered functions on SQLite."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from servers import Server
 
 from grace_dbt import sqlite_functions
 from grace_dbt.dbt_runner import run_dbt
@@ -17,65 +22,172 @@ CLOCKS = (
     "", "T14:50", " 14:50:02", "T14:50:02.5", " 23:59:59.999999", "T00:00:00.123456789", " 24:00:00", " 14:50:60",
     " 14", "  14:50:02",
 )  # fmt: skip
-ZONES = ("", "Z", "z", " Z", "+02:00", "-0530", "+14", " +02:00", "+2", " UTC", " Europe/Berlin")
+ZONES = (
+    "",
+    "Z",
+    "z",
+    " Z",
+    "+02:00",
+    "-0530",
+    "+14",
+    " +02:00",
+    "+2",
+    "+23:45",
+    " UTC",
+    " Europe/Berlin",
+)
 AROUND = ("{}", " {}", "{} ", "\t{}\n")
 TIMES = [
     edge.format(day + clock + zone)
     for day, clock, zone, edge in itertools.product(DAYS, CLOCKS, ZONES, AROUND)
 ] + ["infinity", "epoch", "now", "0000-00-00 00:00:00", "1763118610", "2025-11-02 (BC)"]
 NUMBERS = [
-    "0", "-0", "1", "+1", " 1 ", "1.5", "1.", ".5", "1e5", "1E-5", "1e400", "nan", "NaN", "inf", "-Infinity", "0x10",
+    "0", "-0", "1", "+1", " 1 ", "1.5", "1.", ".5", "1e5", "1E-5", "1e400", "1e-400", "1e999999", "nan",
+    "NaN", "inf", "-Infinity", "0x10",
     "1_000", "1,5", "", " ", "1 2", "--1", "\u0661", "9007199254740993", "0.30000000000000004", "999999999999999999",
     "9999999999999999999", "true",
 ]  # fmt: skip
 TEXTS = [*NUMBERS, "Straße 7", "ÄÖ-x_9", "a" * 100, "日本 12", "\\x66FF", "\\x6"]
 
 
-@pytest.fixture(scope="module")
-def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The SQL that the macros write for DuckDB, by reader."""
-    names = ("parse_timestamp", "read_real", "read_integer", "mask_text", "is_hex_of_bytes")
+# Stored text -> whether it is JSON, its `error` as text, the largest of its top-level numbers.
+JSONS: dict[str, tuple[bool, str | None, float | None]] = {
+    '{"error": "timeout", "a": -3, "b": 2.5}': (True, "timeout", 3.0),
+    '{"error": "Gr\\u00f6\\u00dfe \\"7\\""}': (True, 'Größe "7"', None),
+    '{"error": {"code": 7, "why": "a b"}}': (True, '{"code":7,"why":"a b"}', None),
+    '{"error": [1, {"x" : "y"}]}': (True, '[1,{"x":"y"}]', None),
+    '{"error": null, "a": "9"}': (True, None, None),
+    '{"error": true}': (True, "true", None),
+    '{"error": 5}': (True, "5", 5.0),
+    '{"error": "first", "error": "second"}': (True, "first", None),
+    '{"nested": {"error": "x", "n": 9}, "n": 1e2}': (True, None, 100.0),
+    ' {"error": " x "}\n': (True, " x ", None),
+    '["error", 5]': (True, None, None),
+    '"error"': (True, None, None),
+    "12": (True, None, None),
+    "null": (True, None, None),
+    "": (False, None, None),
+    "error": (False, None, None),
+    '{"error": "x"': (False, None, None),
+    '{"error": "x",}': (False, None, None),
+    '{"error": NaN}': (False, None, None),
+    '{"error": Infinity}': (False, None, None),
+    "{'error': 'x'}": (False, None, None),
+    '{"error": "a\tb"}': (False, None, None),
+    '{"error": 01}': (False, None, None),
+    '{"error": "x"} {}': (False, None, None),
+}  # fmt: skip
+READERS = {
+    "times": "parse_timestamp('x')",
+    "reals": "read_real('x')",
+    "integers": "read_integer('x')",
+    "masks": "mask_text('x')",
+    "bytes": "is_hex_of_bytes('x')",
+    "keys": "surrogate_key(['x'])",
+    "is_json": "is_json('x')",
+    "json_text": "json_text('x', 'error')",
+    "json_largest_number": "json_largest_number('x')",
+    "json_minified": "json_minified('x')",
+}
+
+Ask = Callable[[str, list[str]], list[object]]
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """What a reader makes of texts on an engine, by the SQL that its macro writes there."""
     home = tmp_path_factory.mktemp("readers")
+    if request.param == "duckdb":
+        yield on_duckdb(written_sql(home, "plan"))
+        return
+    server: Server = request.getfixturevalue("postgres_server").create("readers")
+    with pytest.MonkeyPatch.context() as patch, contextlib.closing(server.connect()) as connection:
+        for name, value in server.libpq.items():
+            patch.setenv(name, value)
+        yield on_postgres(written_sql(home, "postgres"), connection.cursor())
+
+
+def written_sql(home: Path, target: str) -> dict[str, str]:
+    """The SQL of each reader, and the functions that it calls made in the database of the target."""
     settings = Settings(home, FileUrl("duckdb", home / "none"))
-    line = " /* next */ ".join("{{ " + name + "('x') }}" for name in names)
-    outcome = run_dbt(["compile", "--inline", line], settings, target="plan")
+    made = run_dbt(["run-operation", "create_functions"], settings, target=target)
+    assert made.success, made.errors
+    mark = " /* next */ "
+    line = mark.join("{{ " + call + " }}" for call in READERS.values())
+    outcome = run_dbt(["compile", "--inline", line], settings, target=target)
     assert outcome.success, outcome.errors
-    parts = outcome.nodes[0].node.compiled_code.split(" /* next */ ")
-    return dict(zip(names, parts, strict=True))
+    return dict(zip(READERS, outcome.nodes[0].node.compiled_code.split(mark), strict=True))
 
 
-def on_duckdb(reader: str, texts: list[str]) -> list[object]:
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        rows = connection.execute(
-            f"select {reader} from (select unnest(?) as x, unnest(range(?)) as n) order by n",
-            [texts, len(texts)],
-        ).fetchall()
-    return [row[0] for row in rows]
+def on_duckdb(readers: dict[str, str]) -> Ask:
+    def ask(reader: str, texts: list[str]) -> list[object]:
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            rows = connection.execute(
+                f"select {readers[reader]} from (select unnest(?) as x, unnest(range(?)) as n) order by n",
+                [texts, len(texts)],
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    return ask
 
 
-def test_times(readers: dict[str, str]) -> None:
-    found = on_duckdb(readers["parse_timestamp"], TIMES)
+def on_postgres(readers: dict[str, str], cursor: Any) -> Ask:
+    def ask(reader: str, texts: list[str]) -> list[object]:
+        cursor.execute("drop table if exists given")
+        cursor.execute("create temporary table given (x text, n integer)")
+        cursor.execute(
+            "insert into given select * from unnest(%s, %s)", [texts, [*range(len(texts))]]
+        )
+        cursor.execute(f"select {readers[reader]} from given order by n")
+        return [row[0] for row in cursor.fetchall()]
+
+    return ask
+
+
+def test_times(ask: Ask) -> None:
     expected = [sqlite_functions.utc_timestamp(text) for text in TIMES]
-    spelled = [f and f"{f:%Y-%m-%d %H:%M:%S.%f}" for f in found]
     assert sum(e is not None for e in expected) > 300
+    spelled = [f and f"{f:%Y-%m-%d %H:%M:%S.%f}" for f in ask("times", TIMES)]
     assert [p for p in zip(TIMES, spelled, expected, strict=True) if p[1] != p[2]] == []
+
+
+def key_of(text: str) -> int | None:
+    return sqlite_functions.hash_key(f"{len(text)}:{text}")
 
 
 @pytest.mark.parametrize(
     ("reader", "function", "texts"),
     [
-        ("read_real", sqlite_functions.try_real, NUMBERS),
-        ("read_integer", sqlite_functions.try_integer, NUMBERS),
-        ("mask_text", sqlite_functions.mask_text, TEXTS),
-        ("is_hex_of_bytes", sqlite_functions.is_hex_of_bytes, TEXTS),
+        ("reals", sqlite_functions.try_real, NUMBERS),
+        ("integers", sqlite_functions.try_integer, NUMBERS),
+        ("masks", sqlite_functions.mask_text, TEXTS),
+        ("bytes", sqlite_functions.is_hex_of_bytes, TEXTS),
+        ("keys", key_of, TEXTS),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_values(readers: dict[str, str], reader: str, function: object, texts: list[str]) -> None:
-    assert callable(function)
-    found = on_duckdb(readers[reader], texts)
+def test_values(ask: Ask, reader: str, function: Callable[[str], object], texts: list[str]) -> None:
+    found = ask(reader, texts)
     assert [p for p in zip(texts, found, map(function, texts), strict=True) if p[1] != p[2]] == []
+
+
+def test_json(ask: Ask) -> None:
+    texts = [*JSONS]
+    readers = ("is_json", "json_text", "json_largest_number")
+    found = zip(*(ask(reader, texts) for reader in readers), strict=True)
+    assert [p for p in zip(texts, found, JSONS.values(), strict=True) if p[1] != p[2]] == []
+
+
+def test_json_without_white_space(ask: Ask) -> None:
+    expected = {
+        " [5, 25 ,\n50]": "[5,25,50]",
+        '{"a b" : [ ], "c" :{"d": "e , f"} }': '{"a b":[],"c":{"d":"e , f"}}',
+        '{"said": "\\" , \\\\" , "x": 1}': '{"said":"\\" , \\\\","x":1}',
+        '""': '""',
+        "five": None,
+    }
+    assert dict(zip(expected, ask("json_minified", [*expected]), strict=True)) == expected
 
 
 def test_known_spellings() -> None:

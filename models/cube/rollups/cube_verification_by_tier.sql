@@ -28,7 +28,7 @@ final as (
         totals.total_executions,
         totals.successful_executions,
         totals.rollbacks,
-        totals.successful_executions * 1.0 / totals.total_executions as success_rate
+        cast(totals.successful_executions as double precision) / totals.total_executions as success_rate
     from totals
     inner join names on names.tier_code = totals.tier_code and names.recency = 1
 )

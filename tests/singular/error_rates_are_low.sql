@@ -1,0 +1,4 @@
+{{ config(severity='warn', tags=['health']) }}
+
+-- How Grace is doing now: `grace-dbt health` asks the same.
+{{ high_error_rates(operational('ingress', 'processing_metrics')) }}
