@@ -9,7 +9,7 @@ from pathlib import Path
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
-from grace_dbt.operational.schema import require_tables
+from grace_dbt.operational.schema import require_readable, require_tables
 from grace_dbt.publishing import current
 from grace_dbt.settings import Settings
 
@@ -101,6 +101,9 @@ def _require_source(settings: Settings, target: str) -> None:
 
 def _require_run(outcome: DbtOutcome, settings: Settings) -> None:
     """Fail where dbt stopped before it ran anything."""
+    if outcome.with_status("error") or (outcome.errors and not outcome.nodes):
+        # What a run can't read is the reason, in whatever words dbt puts it.
+        require_readable(settings.operational)
     if outcome.errors and not outcome.nodes:
         reason = " ".join(outcome.errors[0].split())
         usage = outcome.usage_error

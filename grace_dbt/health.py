@@ -198,7 +198,7 @@ def _difference(drift: Drift) -> str:
 
 
 def _place(step: Step) -> str:
-    return step.table if step.kind == "table" else f"{step.table}: {step.name}"
+    return step.table if step.name == step.table else f"{step.table}: {step.name}"
 
 
 def _severity(kind: str, expected: str) -> Literal["wrong", "note"]:

@@ -12,7 +12,7 @@ from typing import Any
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
-from grace_dbt.operational.schema import require_tables
+from grace_dbt.operational.schema import require_readable, require_tables
 from grace_dbt.publishing import Published, publish
 from grace_dbt.settings import Settings, project_fingerprint
 
@@ -180,12 +180,13 @@ def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
     where = f"{broken[0].node.name} failed" if broken else "dbt failed"
     outside = any(mark in reason.lower() for mark in ENVIRONMENT_MARKS)
     try:
-        require_tables(settings.operational)
-    except GraceError as gone:
-        # The database that a run reads from went away while it ran: that is the reason, and no other.
+        if not outcome.with_status("fail"):
+            require_readable(settings.operational)
+    except GraceError as trouble:
+        # What a run can't read is the reason, in whatever words dbt puts it.
         return GraceError(
-            f"The run stopped, since its source is gone: {gone.message}",
-            f"What was published before is still served. {gone.hint}",
+            f"The run stopped: {trouble.message}",
+            f"What was published before is still served. {trouble.hint}",
         )
     return GraceError(
         f"{where}: {' '.join(reason.split())[:300]}",

@@ -178,6 +178,23 @@ def require_tables(url: OperationalUrl) -> None:
             )
 
 
+def require_readable(url: OperationalUrl) -> None:
+    """Fail where a run that broke off could not read its source: it is gone, or a right is missing.
+
+    Raises:
+        GraceError: As `require_tables`, or the user may not read a table that is there.
+    """
+    with open_database(url, write=False) as backend:
+        found = backend.reflect(load_declaration().keys()).tables
+        unreadable = backend.rights(found).unreadable
+    if unreadable:
+        shown = ", ".join(unreadable[:5]) + (", ..." if len(unreadable) > 5 else "")
+        raise GraceError(
+            f"{url}: the user may not read {len(unreadable)} of {len(found)} tables: {shown}.",
+            "Give it the right to read them: docs/servers.md says which each command needs.",
+        )
+
+
 def prepare(
     plan: Plan,
     found: Catalogue,

@@ -58,7 +58,10 @@
     {{ return('(' ~ breaches | join('\n        or ') ~ ')') }}
 {% endmacro %}
 
-{#- The findings of one landing model, a row each: source_table, row_key, column_name, reason, masked_value. -#}
+{#-
+    The findings of one landing model, a row each: source_table, row_key, column_name, reason, masked_value. The flagged rows
+    are looked for once, not once a rule.
+-#}
 {% macro quarantine_findings(table, landing) %}
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
     {% set findings = [] %}
@@ -70,12 +73,15 @@ select
     '{{ rule.column }}' as column_name,
     '{{ rule.reason }}' as reason,
     {{ mask_text(adapter.quote(rule.column)) }} as masked_value
-from {{ landing }}
-where _has_finding and not _is_deleted and {{ rule.breach }}
+from flagged
+where {{ rule.breach }}
         {% endset %}
         {% do findings.append(found) %}
     {% endfor %}
-    {{ return(findings | join('\nunion all\n')) }}
+    {{ return(
+        'select * from (\nwith flagged as materialized (select * from ' ~ landing
+        ~ ' where _has_finding and not _is_deleted)\n' ~ findings | join('\nunion all\n') ~ '\n) as findings'
+    ) }}
 {% endmacro %}
 
 {#- The shape of a value, never the value: letters as x, digits as 9, at most 64 characters. -#}

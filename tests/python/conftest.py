@@ -229,17 +229,18 @@ def template_places(
     return find
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def fresh_place(
     template_places: Callable[[str], Place], ddl_plan: dict[str, Plan],
-    running: Callable[[str], Server], tmp_path: Path,
+    running: Callable[[str], Server], tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], Place]:  # fmt: skip
     """A database of a dialect with the whole schema and no rows."""
 
     def make(dialect: str) -> Place:
         name, template = f"grace_{next(_NUMBERS)}", template_places(dialect)
         if template.path:
-            return Place(dialect, path=Path(shutil.copy(template.path, tmp_path / name)))
+            folder = tmp_path_factory.mktemp(name)
+            return Place(dialect, path=Path(shutil.copy(template.path, folder / f"grace.{dialect}")))
         place = Place(dialect, server=running(dialect).create(name, like=template.server))
         if dialect == "mariadb":  # which can't copy a database
             place.run(*(step["sql"] for step in ddl_plan[dialect]))

@@ -61,57 +61,61 @@ class Place:
                 rows = duck.execute(sql).fetchall()
         return rows
 
+    @staticmethod
+    def statements(script: str) -> list[str]:
+        """The statements of a script of grace-dbt, which stand apart by empty lines."""
+        return script.strip().removesuffix(";").split(";\n\n")
+
     def run_script(self, script: str) -> None:
-        """Run a script of grace-dbt on one connection: its statements stand apart by empty lines."""
+        """Run a script of grace-dbt on one connection."""
         if self.dialect == "sqlite":
             assert self.path
             with closing(sqlite3.connect(self.path)) as lite:
                 lite.executescript(script)
         else:
-            self.run(*script.rstrip().removesuffix(";").split(";\n\n"))
+            self.run(*self.statements(script))
 
     def catalogue(self) -> list[tuple[Any, ...]]:
-        """All that makes two databases the same, as the engine keeps it."""
-        if self.dialect == "mariadb":
-            return self._mariadb_catalogue()
-        return self.run(_CATALOGUE[self.dialect])
-
-    def _mariadb_catalogue(self) -> list[tuple[Any, ...]]:
+        """All that makes two databases the same, as the engine keeps it: kind, table, name, words."""
+        if self.dialect != "mariadb":
+            return self.run(_CATALOGUE[self.dialect])
         tables = self.run(
             "select table_name from information_schema.tables"
             " where table_schema = database() and table_type = 'BASE TABLE' order by 1"
         )
         # The next automatic number is no part of a definition.
         found: list[tuple[Any, ...]] = [
-            ("table", name, re.sub(r" AUTO_INCREMENT=\d+", "", definition))
+            ("table", table, table, re.sub(r" AUTO_INCREMENT=\d+", "", words))
             for (table,) in tables
-            for name, definition in self.run(f"show create table `{table}`")
+            for _, words in self.run(f"show create table `{table}`")
         ]
         return found + self.run(
-            "select 'trigger', trigger_name, action_timing, event_manipulation, action_statement"
-            " from information_schema.triggers where trigger_schema = database() order by 2"
+            "select 'trigger', event_object_table, trigger_name,"
+            " concat_ws(' ', action_timing, event_manipulation, action_statement)"
+            " from information_schema.triggers where trigger_schema = database() order by 3"
         )
 
 
 _CATALOGUE = {
-    "sqlite": "select type, name, tbl_name, sql from sqlite_master order by 1, 2",
+    "sqlite": "select type, tbl_name, name, sql from sqlite_master order by 1, 2, 3",
     "duckdb": """
-        select table_name, sql from duckdb_tables()
-        union all select index_name, sql from duckdb_indexes() order by 1, 2
+        select 'table', table_name, table_name, sql from duckdb_tables()
+        union all select 'index', table_name, index_name, sql from duckdb_indexes() order by 1, 2, 3
     """,
     "postgres": """
-        select 'column', table_name::text || '.' || column_name::text, concat_ws(' ',
+        select 'column', table_name::text, column_name::text, concat_ws(' ',
             ordinal_position, data_type, is_nullable, is_identity, column_default)
         from information_schema.columns where table_schema = 'public'
-        union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
+        union all select 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
         from pg_constraint where connamespace = 'public'::regnamespace
-        union all select 'index', indexname::text, indexdef from pg_indexes where schemaname = 'public'
-        union all select 'trigger', tgrelid::regclass || '.' || tgname,
-            tgenabled || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
-        union all select 'function', proname::text, prosrc
+        union all select 'index', tablename, indexname, indexdef
+        from pg_indexes where schemaname = 'public'
+        union all select 'trigger', tgrelid::regclass::text, tgname,
+            tgenabled::text || pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+        union all select 'function', '', proname, prosrc
         from pg_proc where pronamespace = 'public'::regnamespace
-        union all select 'comment', relname::text, coalesce(obj_description(oid, 'pg_class'), '')
+        union all select 'comment', relname, '', coalesce(obj_description(oid, 'pg_class'), '')
         from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'
-        order by 1, 2, 3
+        order by 1, 2, 3, 4
     """,
 }

@@ -21,6 +21,15 @@ _VALUES: Mapping[str, Any] = {
 }
 
 
+def insertion(
+    table: Table, row: Row, suffix: str = "", verb: str = "insert"
+) -> tuple[str, list[Any]]:
+    """The statement that inserts a row, and its values."""
+    names = ", ".join(f'"{name}"' for name in row)
+    marks = ", ".join("?" * len(row))
+    return f'{verb} into "{table.name}" ({names}) values ({marks}){suffix}', list(row.values())
+
+
 class RowMaker:
     """Makes and inserts rows; every one has keys of its own.
 
@@ -28,7 +37,7 @@ class RowMaker:
     """
 
     def __init__(self, connection: Any, tables: Mapping[str, Table]) -> None:
-        """Work on an open database that has the tables."""
+        """Work on an open database that has the tables: a `RawDatabase`, or SQLite's own connection."""
         self.connection = connection
         self.tables = tables
         self._numbers = count(1000)
@@ -44,11 +53,7 @@ class RowMaker:
 
     def insert(self, table: Table, row: Row, verb: str = "insert") -> None:
         """Insert a row as it is."""
-        names = ", ".join(f'"{name}"' for name in row)
-        marks = ", ".join("?" * len(row))
-        self.connection.execute(
-            f'{verb} into "{table.name}" ({names}) values ({marks})', list(row.values())
-        )
+        self.connection.execute(*insertion(table, row, verb=verb))
 
     def insert_valid(self, table: Table) -> Row:
         """Insert a valid row, and its parents before it."""

@@ -171,6 +171,8 @@ def mariadb_server() -> Iterator[Server]:
             "datadir": data,
             "socket": door,
             "pid-file": folder / "mariadb.pid",
+            # A server that starts deletes the temporary tables it finds: in /tmp, those of others.
+            "tmpdir": folder,
             "port": port,
             "bind-address": "127.0.0.1",
             "innodb-flush-log-at-trx-commit": 0,

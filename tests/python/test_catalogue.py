@@ -1,7 +1,7 @@
 """The catalogue of every created database against the reference facts.
 
-Nothing of the package is imported: databases come from the command line, facts from pragmas and DuckDB's own
-functions, expectations from the CSV files and, for what these don't know, from the plain YAML.
+Nothing of the package is imported: databases come from the command line, facts from the engine's own pragmas, functions
+and catalogue tables, expectations from the CSV files and, for what these don't know, from the plain YAML.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from conftest import DIALECTS, GraceCli
+from conftest import ENGINES, GraceCli
+from places import Place
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "fixtures" / "reference"
@@ -50,6 +51,32 @@ TYPES = {
         "json": "JSON",
         "blob": "BLOB",
     },
+    "postgres": {
+        "text": "text",
+        "integer": "bigint",
+        "real": "double precision",
+        "boolean": "boolean",
+        "timestamp": "timestamp with time zone",
+        "json": "jsonb",
+        "blob": "bytea",
+    },
+    "mariadb": {
+        "text": "longtext",
+        "integer": "bigint(20)",
+        "real": "double",
+        "boolean": "tinyint(1)",
+        "timestamp": "datetime(6)",
+        "json": "longtext",
+        "blob": "longblob",
+    },
+}
+# The JSON that a hash covers keeps its bytes.
+HASHED_JSON = {"sqlite": "TEXT", "duckdb": "JSON", "postgres": "json", "mariadb": "longtext"}
+GUARDS = {
+    "sqlite": ("updated", "deleted", "replaced"),
+    "duckdb": (),
+    "postgres": ("updated", "deleted", "truncated"),
+    "mariadb": ("updated", "deleted", "truncated"),
 }
 
 DUCKDB_BOOLEANS = {"CAST('f' AS BOOLEAN)": "FALSE", "CAST('t' AS BOOLEAN)": "TRUE"}
@@ -73,7 +100,7 @@ Shapes = dict[str, TableShape]
 
 def plain(condition: str) -> str:
     """A condition without the blanks, quotes and brackets that engines add or drop."""
-    return re.sub(r'[\s"()]', "", condition).lower()
+    return re.sub(r'[\s"`()\[\]]', "", condition).lower()
 
 
 def reference_rows(file: str) -> list[dict[str, str]]:
@@ -87,8 +114,10 @@ def expected_shapes(dialect: str) -> Shapes:
     shapes: Shapes = defaultdict(TableShape)
     for row in reference_rows("operational_columns.csv"):
         shape, name = shapes[row["table"]], row["column"]
-        kind = TYPES[dialect][row["type"]]
-        shape.columns.append((name, kind, row["not_null"] == "yes", row["default"]))
+        kind, default = TYPES[dialect][row["type"]], row["default"]
+        if dialect == "mariadb" and row["type"] == "real" and default:
+            default = f"{float(default):g}"  # it keeps the number, not its digits
+        shape.columns.append((name, kind, row["not_null"] == "yes", default))
         if row["key"] == "primary":
             shape.primary_key.append(name)
         if row["key"] == "unique":
@@ -97,7 +126,7 @@ def expected_shapes(dialect: str) -> Shapes:
             target, _, action = row["references"].partition(" ")
             parent, column = target.split(".")
             # DuckDB's parser refuses an action; docs/adapters.md says what that means.
-            shape.references.add((name, parent, column, action if dialect == "sqlite" else ""))
+            shape.references.add((name, parent, column, action if dialect != "duckdb" else ""))
     for row in reference_rows("operational_indexes.csv"):
         columns = tuple(row["columns"].split())
         shapes[row["table"]].indexes.add((columns, row["unique"] == "yes"))
@@ -112,18 +141,42 @@ def expected_shapes(dialect: str) -> Shapes:
 
 
 def add_yaml_facts(shape: TableShape, table: dict[str, Any], dialect: str) -> None:
-    for column in table["columns"]:
+    immutable = table["config"]["meta"]["mutability"] != "mutable"
+    for place, column in enumerate(table["columns"]):
+        hashed = column.get("config", {}).get("meta", {}).get("hash_input", False)
+        if column["data_type"] == "json" and hashed:
+            name, _, strict, default = shape.columns[place]
+            shape.columns[place] = (name, HASHED_JSON[dialect], strict, default)
+        elif column["data_type"] == "json" and dialect == "mariadb":
+            # Its JSON is a text with a check that MariaDB adds.
+            shape.checks.add(plain(f"json_valid({column['name']})"))
         for constraint in column.get("constraints", []):
             if constraint["type"] == "check":
-                shape.checks.add(
-                    plain(constraint["expression"].replace("{column}", column["name"]))
-                )
+                shape.checks.add(check_words(constraint["expression"], column["name"], dialect))
             if constraint["type"] == "foreign_key" and not leads_an_index(shape, column["name"]):
                 # Not in the reference: without it, each delete of a parent scans the child.
                 shape.indexes.add(((column["name"],), False))
-    if table["config"]["meta"]["mutability"] != "mutable" and dialect == "sqlite":
-        verbs = ("updated", "deleted", "replaced")
-        shape.triggers |= {f"{table['name']}__never_{verb}" for verb in verbs}
+    if immutable:
+        shape.triggers |= {f"{table['name']}__never_{verb}" for verb in GUARDS[dialect]}
+    if immutable and dialect == "mariadb":
+        # A cascade fires no trigger there.
+        shape.references = {(*key[:3], "") for key in shape.references}
+    if dialect == "mariadb":
+        keys = {*shape.primary_key, *shape.unique, *(key[0] for key in shape.references)}
+        keys |= {name for columns, _ in shape.indexes for name in columns}
+        shape.columns = [
+            (name, "varchar(255)" if kind == "longtext" and name in keys else kind, strict, default)
+            for name, kind, strict, default in shape.columns
+        ]
+
+
+def check_words(expression: str, column: str, dialect: str) -> str:
+    """A condition in the words in which an engine keeps it."""
+    words = expression.replace("{column}", column)
+    if dialect == "postgres":
+        words = re.sub(r"(\w+) between (\S+) and (\S+)", r"\1 >= \2 and \1 <= \3", words)
+        words = re.sub(r" in \((.*)\)", r" = any (array[\1])", words)
+    return plain(words)
 
 
 def leads_an_index(shape: TableShape, column: str) -> bool:
@@ -196,7 +249,108 @@ def duckdb_shapes(path: Path) -> Shapes:
     return dict(shapes)
 
 
-REFLECT = {"sqlite": sqlite_shapes, "duckdb": duckdb_shapes}
+def postgres_shapes(place: Place) -> Shapes:
+    """What PostgreSQL says of the schema `public`."""
+    shapes: Shapes = defaultdict(TableShape)
+    for table, column, kind, nullable, default in place.run(
+        "select table_name, column_name, data_type, is_nullable, column_default"
+        " from information_schema.columns where table_schema = 'public' order by ordinal_position"
+    ):
+        words = uncast(default or "")
+        words = words.upper() if kind == "boolean" else words
+        shapes[table].columns.append((column, kind, nullable == "NO", words))
+    for table, kind, words in place.run(
+        "select conrelid::regclass::text, contype, pg_get_constraintdef(oid) from pg_constraint"
+        " where connamespace = 'public'::regnamespace"
+    ):
+        names = re.findall(r"\w+", words.partition("(")[2].partition(")")[0])
+        if kind == "p":
+            shapes[table].primary_key += names
+        elif kind == "u":
+            shapes[table].unique.add(" ".join(names))
+        elif kind == "f":
+            parent, target, action = re.findall(r"REFERENCES (\w+)\((\w+)\) ?(.*)", words)[0]
+            shapes[table].references.add((names[0], parent, target, action.lower()))
+        elif kind == "c":
+            shapes[table].checks.add(plain(uncast(words.removeprefix("CHECK"))))
+    for table, words in place.run(
+        "select tablename, indexdef from pg_indexes where schemaname = 'public' and indexname not in"
+        " (select conname from pg_constraint where contype in ('p', 'u'))"
+    ):
+        columns = tuple(re.findall(r"\w+", words.rpartition("(")[2]))
+        shapes[table].indexes.add((columns, words.startswith("CREATE UNIQUE")))
+    for table, name in place.run(
+        "select tgrelid::regclass::text, tgname from pg_trigger where not tgisinternal"
+    ):
+        shapes[table].triggers.add(name)
+    return dict(shapes)
+
+
+def uncast(words: str) -> str:
+    return re.sub(r"::(text|double precision)", "", words)
+
+
+def mariadb_shapes(place: Place) -> Shapes:
+    """What MariaDB says of a database."""
+    shapes: Shapes = defaultdict(TableShape)
+    here = "table_schema = database()"
+    for table, column, kind, nullable, default in place.run(
+        "select table_name, column_name, column_type, is_nullable, column_default"
+        f" from information_schema.columns where {here} order by ordinal_position"
+    ):
+        words = "" if default in (None, "NULL") else mariadb_default(default, kind)
+        shapes[table].columns.append((column, kind, nullable == "NO", words))
+    for table, name, distinct, *columns in place.run(
+        "select table_name, index_name, max(non_unique) = 0,"
+        " group_concat(column_name order by seq_in_index separator ' ')"
+        f" from information_schema.statistics where {here} group by table_name, index_name"
+    ):
+        names = columns[0].split()
+        if name == "PRIMARY":
+            shapes[table].primary_key += names
+        elif distinct and not name.startswith("ux_"):
+            shapes[table].unique.add(" ".join(names))
+        else:
+            shapes[table].indexes.add((tuple(names), bool(distinct)))
+    for table, column, parent, target, action in place.run(
+        "select k.table_name, k.column_name, k.referenced_table_name, k.referenced_column_name,"
+        " r.delete_rule from information_schema.key_column_usage as k"
+        " join information_schema.referential_constraints as r"
+        " on r.constraint_schema = k.table_schema and r.constraint_name = k.constraint_name"
+        " and r.table_name = k.table_name where k.table_schema = database()"
+    ):
+        words = "" if action in ("RESTRICT", "NO ACTION") else f"on delete {action.lower()}"
+        shapes[table].references.add((column, parent, target, words))
+    for table, words in place.run(
+        "select table_name, check_clause from information_schema.check_constraints"
+        " where constraint_schema = database()"
+    ):
+        shapes[table].checks.add(plain(words))
+    for table, name in place.run(
+        "select event_object_table, trigger_name from information_schema.triggers"
+        " where trigger_schema = database()"
+    ):
+        shapes[table].triggers.add(name)
+    # TRUNCATE is refused for a table that another one refers to.
+    for name in [name for name in shapes if name.endswith("__never_truncated")]:
+        [(_, parent, _, _)] = shapes.pop(name).references
+        shapes[parent].triggers.add(name)
+    return dict(shapes)
+
+
+def mariadb_default(default: str, kind: str) -> str:
+    if kind == "tinyint(1)":
+        return {"0": "FALSE", "1": "TRUE"}.get(default, default.upper())
+    return "CURRENT_TIMESTAMP" if default == "utc_timestamp(6)" else default
+
+
+def reflected(place: Place) -> Shapes:
+    if place.dialect == "postgres":
+        return postgres_shapes(place)
+    if place.dialect == "mariadb":
+        return mariadb_shapes(place)
+    assert place.path
+    return (sqlite_shapes if place.dialect == "sqlite" else duckdb_shapes)(place.path)
 
 
 def differences(found: Shapes, expected: Shapes) -> dict[str, list[str]]:
@@ -216,39 +370,35 @@ def differences(found: Shapes, expected: Shapes) -> dict[str, list[str]]:
     return result
 
 
-def run_script(script: str, dialect: str, path: Path) -> None:
-    """Run a script as an operator would: in the shell of SQLite, through DuckDB's own client."""
-    if dialect == "duckdb":
-        with duckdb.connect(path) as database:
-            database.execute(script)
-    elif shutil.which("sqlite3"):
-        shell = ["sqlite3", "-bail", str(path)]
-        done = subprocess.run(shell, input=script, text=True, capture_output=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-    else:
-        lite = sqlite3.connect(path)
-        lite.executescript(script)
-        lite.close()
+def run_script(script: str, place: Place) -> None:
+    """Run a script as an operator would: in the shell of SQLite, elsewhere through a client."""
+    if place.dialect != "sqlite" or not shutil.which("sqlite3"):
+        place.run_script(script)
+        return
+    shell = ["sqlite3", "-bail", str(place.path)]
+    done = subprocess.run(shell, input=script, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.fixture(scope="session")
 def scripts(planned_home: Path) -> dict[str, str]:
     cli = GraceCli(planned_home)
-    return {dialect: cli.run("ddl", "--dialect", dialect).stdout for dialect in DIALECTS}
+    return {dialect: cli.run("ddl", "--dialect", dialect).stdout for dialect in ENGINES}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ENGINES)
 @pytest.mark.parametrize("maker", ["init", "ddl"])
 def test_created_database_is_the_reference(
-    dialect: str, maker: str, grace_cli: GraceCli, scripts: dict[str, str], tmp_path: Path
-) -> None:
-    path = tmp_path / f"grace.{dialect}"
+    dialect: str, maker: str, grace_cli: GraceCli, scripts: dict[str, str],
+    new_place: Callable[[str], Place],
+) -> None:  # fmt: skip
+    place = new_place(dialect)
     if maker == "init":
-        done = grace_cli.run("init", "--db", f"{dialect}:///{path}")
+        done = grace_cli.run("init", "--db", place.url)
         assert done.returncode == 0, done.stderr
     else:
-        run_script(scripts[dialect], dialect, path)
-    found, expected = REFLECT[dialect](path), expected_shapes(dialect)
+        run_script(scripts[dialect], place)
+    found, expected = reflected(place), expected_shapes(dialect)
     assert len(expected) == 95
     assert found.keys() - expected.keys() == PLANNED_TABLES
     assert differences(found, expected) == {}
@@ -308,7 +458,7 @@ MUTATIONS = [
 
 @pytest.mark.parametrize(("dialect", "table", "edit"), MUTATIONS)
 def test_the_comparison_fails_for_each_kind_of_object(
-    dialect: str, table: str, edit: Edit, scripts: dict[str, str], tmp_path: Path
+    dialect: str, table: str, edit: Edit, scripts: dict[str, str], new_place: Callable[[str], Place]
 ) -> None:
     """One object of the script is changed; the comparison names its table, and no other."""
     part = re.compile(rf'create [^;]*"{table}"[^;]*(?:;\nend)?;')
@@ -318,9 +468,9 @@ def test_the_comparison_fails_for_each_kind_of_object(
         change = once(re.compile(edit[0]), edit[1])
         script = part.sub(lambda found: change(found.group()), scripts[dialect])
     assert script != scripts[dialect]
-    path = tmp_path / "mutated"
-    run_script(script, dialect, path)
-    found = differences(REFLECT[dialect](path), expected_shapes(dialect))
+    place = new_place(dialect)
+    run_script(script, place)
+    found = differences(reflected(place), expected_shapes(dialect))
     assert table in found
     assert found.keys() <= {table, "message_duplicates"}
 
@@ -335,3 +485,71 @@ def once(pattern: re.Pattern[str], replacement: str) -> Callable[[str], str]:
         return changed
 
     return change
+
+
+# On a server one database takes all changes, each to a table of its own: (table, what has to differ, PostgreSQL's
+# statement, MariaDB's where it has other words).
+SERVER_CHANGES = [
+    ("message_dedupe", "missing table", "rename to message_duplicates", ""),
+    ("action_contracts", "columns", "drop column confidence_score", ""),
+    ("benchmark_runs", "columns", "alter passed type text", "modify passed longtext not null"),
+    ("audit_logs", "columns", "alter hash drop not null", "modify hash varchar(255)"),
+    ("playbook_runs", "columns", "alter status set default 'x'", ""),
+    ("rate_limits", "primary_key", "drop constraint rate_limits_pkey", "drop primary key"),
+    ("immutable_log", "unique", "drop constraint immutable_log_sequence_key", "drop key sequence"),
+    (
+        "silver_records",
+        "references",
+        "drop constraint silver_records_source_id_fkey",
+        "drop foreign key silver_records_ibfk_1",
+    ),
+    (
+        "processing_metrics",
+        "references",
+        "drop constraint processing_metrics_source_id_fkey,"
+        " add foreign key (source_id) references sources (source_id)",
+        "drop foreign key processing_metrics_ibfk_1,"
+        " add foreign key (source_id) references sources (source_id)",
+    ),
+    (
+        "sources",
+        "checks",
+        "drop constraint sources_pii_policy_check",
+        "modify pii_policy longtext not null default 'mask'",
+    ),
+]
+OTHER_CHANGES = {
+    "postgres": [
+        ("dataset_versions", "indexes", "drop index ux_dataset_versions__dataset_id__version"),
+        (
+            "bronze_raw_events",
+            "triggers",
+            "drop trigger bronze_raw_events__never_updated on bronze_raw_events",
+        ),
+    ],
+    "mariadb": [
+        (
+            "dataset_versions",
+            "indexes",
+            "alter table dataset_versions add key (dataset_id),"
+            " drop key ux_dataset_versions__dataset_id__version",
+        ),
+        ("bronze_raw_events", "triggers", "drop trigger bronze_raw_events__never_updated"),
+        ("governance_decisions", "triggers", "drop table governance_decisions__never_truncated"),
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", OTHER_CHANGES)
+def test_the_comparison_fails_for_each_kind_of_object_of_a_server(
+    dialect: str, fresh_place: Callable[[str], Place]
+) -> None:
+    changes = list(OTHER_CHANGES[dialect])
+    for table, part, words, mariadb_words in SERVER_CHANGES:
+        own = mariadb_words if dialect == "mariadb" and mariadb_words else words
+        changes.append((table, part, f"alter table {table} {own}"))
+    place = fresh_place(dialect)
+    place.run(*(statement for _, _, statement in changes))
+    found = differences(reflected(place), expected_shapes(dialect))
+    assert found.pop("message_duplicates") == ["extra table"]
+    assert found == {table: [part] for table, part, _ in changes}

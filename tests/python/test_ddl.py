@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+import re
 import subprocess
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import pytest
-from conftest import DIALECTS, GraceCli, Plan
+from conftest import ENGINES, GraceCli, Plan
+from places import Place
 
 from grace_dbt import settings as settings_module
 from grace_dbt.operational import plan as planning
@@ -19,7 +19,7 @@ from grace_dbt.operational.url import FileUrl
 from grace_dbt.settings import Settings
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ENGINES)
 def test_the_script_is_the_plan(
     dialect: str, grace_cli: GraceCli, ddl_plan: dict[str, Plan]
 ) -> None:
@@ -28,22 +28,38 @@ def test_the_script_is_the_plan(
     assert done.stderr == ""
     assert done.stdout.startswith(f"-- Operational schema of Grace for {dialect}: 96 tables.")
     assert ("pragma foreign_keys = on;" in done.stdout) == (dialect == "sqlite")
-    assert done.stdout.rstrip().endswith("commit;")
+    # A server of MySQL commits each statement that changes the schema: there is no transaction.
+    assert done.stdout.rstrip().endswith("commit;") == (dialect != "mariadb")
     position = 0
     for step in ddl_plan[dialect]:
         position = done.stdout.index(f"\n{step['sql']};\n", position)
     assert not list(grace_cli.home.glob("*.sqlite")) + list(grace_cli.home.glob("*.duckdb"))
 
 
-def test_the_script_runs_twice(grace_cli: GraceCli, tmp_path: Path) -> None:
-    lite_script = grace_cli.run("ddl", "--dialect", "sqlite").stdout
-    with closing(sqlite3.connect(tmp_path / "twice.sqlite")) as lite:
-        for _ in range(2):
-            lite.executescript(lite_script)
-    duck_script = grace_cli.run("ddl", "--dialect", "duckdb").stdout
-    with duckdb.connect() as duck:
-        for _ in range(2):
-            duck.execute(duck_script)
+@pytest.mark.parametrize("dialect", ENGINES)
+def test_the_script_runs_twice(
+    dialect: str, grace_cli: GraceCli, new_place: Callable[[str], Place]
+) -> None:
+    place = new_place(dialect)
+    script = grace_cli.run("ddl", "--dialect", dialect).stdout
+    place.run_script(script)
+    once = place.catalogue()
+    assert len({table for _, table, _, _ in once if not table.startswith("sqlite")}) >= 96
+    place.run_script(script)
+    assert place.catalogue() == once
+
+
+def test_the_script_of_mysql_says_that_it_runs_once(grace_cli: GraceCli) -> None:
+    """It is the plan of MariaDB with what MySQL has no words for."""
+    scripts = {
+        dialect: grace_cli.run("ddl", "--dialect", dialect).stdout
+        for dialect in ("mysql", "mariadb")
+    }
+    assert "For an empty database" in scripts["mysql"].splitlines()[1]
+    alike = scripts["mariadb"].replace("create index if not exists", "create index")
+    alike = alike.replace("create unique index if not exists", "create unique index")
+    alike = alike.replace("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
+    assert alike.splitlines()[2:] == scripts["mysql"].splitlines()[2:]
 
 
 def test_an_unknown_dialect_names_the_known(grace_cli: GraceCli) -> None:
@@ -51,29 +67,28 @@ def test_an_unknown_dialect_names_the_known(grace_cli: GraceCli) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "Error: 'oracle' is not a dialect that grace-dbt plans for.",
-        "Use one of: sqlite, duckdb.",
+        "Use one of: sqlite, duckdb, postgres, mysql, mariadb.",
     ]
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", ENGINES)
 def test_parents_come_before_their_children(dialect: str, ddl_plan: dict[str, Plan]) -> None:
     seen: set[str] = set()
+    references = 0
     for step in ddl_plan[dialect]:
         seen.add(step["table"])
-        for line in step["sql"].splitlines():
-            _, found, target = line.partition(' references "')
-            if found and step["kind"] == "table":
-                assert target.split('"')[0] in seen
+        for target in re.findall(r" references [\"`](\w+)", step["sql"]):
+            references += step["kind"] == "table"
+            assert target in seen
+    assert references == 44  # 43 of the reference, one of the planned table
 
 
 def test_a_script_closes_every_statement() -> None:
     steps = [Step("table", "t", "t", "create table t (a)"), Step("index", "t", "i", "create index")]
-    assert script(steps, "duckdb").split("\n\n") == [
-        "begin;",
-        "create table t (a);",
-        "create index;",
-        "commit;",
-    ]
+    statements = ["create table t (a);", "create index;"]
+    for dialect in ("duckdb", "postgres"):
+        assert script(steps, dialect).split("\n\n") == ["begin;", *statements, "commit;"]
+    assert script(steps, "mariadb").split("\n\n") == ["set names utf8mb4;", *statements]
 
 
 # What dbt has planned once
@@ -88,9 +103,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The dialects that dbt is asked for; the answer is one table."""
     dialects: list[str] = []
 
-    def answer(dialect: str) -> list[dict[str, str]]:
+    def answer(dialect: str) -> dict[str, list[dict[str, str]]]:
         dialects.append(dialect)
-        return [{"kind": "table", "table": "t", "name": "t", "sql": "create table t (a)"}]
+        step = {"kind": "table", "table": "t", "name": "t", "sql": "create table t (a)"}
+        return {"schema": [step], "mends": []}
 
     monkeypatch.setattr(planning, "_ask_dbt", answer)
     return dialects
@@ -113,12 +129,14 @@ def test_dbt_is_asked_again_after_a_change(
     assert kept == ["sqlite-two.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", '[{"kind": "table"}]', "[1]"])
+@pytest.mark.parametrize(
+    "content", ["", "{", '[{"kind": "table"}]', "[1]", '{"schema": [{"kind": "table"}]}']
+)
 def test_a_damaged_plan_is_planned_anew(content: str, asked: list[str], tmp_path: Path) -> None:
     planned_schema("sqlite", settings(tmp_path))
     [kept] = (tmp_path / "dbt" / "ddl").iterdir()
     kept.write_text(content)
-    assert len(planned_schema("sqlite", settings(tmp_path))) == 1
+    assert len(planned_schema("sqlite", settings(tmp_path)).steps) == 1
     assert json.loads(kept.read_text())
 
 

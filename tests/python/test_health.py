@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import GraceCli
+from conftest import ENGINES, GraceCli
+from places import Place
 
 from grace_dbt.health import span
 from grace_dbt.locking import exclusive
@@ -171,7 +171,6 @@ WORSE = (
         timestamp=ago(minutes=5),
     ),
     "drop table log_categories",
-    "drop index ix_alerts__severity",
 )  # fmt: skip
 SAID_OF_SCHEMA: tuple[Said, ...] = (
     ("schema", "log_categories", "table is missing"),
@@ -189,54 +188,31 @@ NOTES: tuple[Said, ...] = (
     ("schema", "source_trust_history", "column note is not declared"),
     ("schema", "source_trust_history", "default timestamp is missing"),
 )
-
-
-@dataclass(frozen=True)
-class Engine:
-    """One kind of operational database.
-
-    Attributes:
-        fresh: Makes a database with the whole schema, given the templates and a directory; its URL.
-        run: Runs statements in the database of a URL.
-        faults: More statements that spoil the schema, for what this engine alone has.
-        said: What must be said of them.
-    """
-
-    fresh: Callable[[Path, Path], str]
-    run: Callable[[str, tuple[str, ...]], None]
-    faults: tuple[str, ...] = ()
-    said: tuple[Said, ...] = ()
-
-
-def fresh_file(dialect: str) -> Callable[[Path, Path], str]:
-    def make(templates: Path, folder: Path) -> str:
-        copy = shutil.copy(templates / f"fresh.{dialect}", folder / f"grace.{dialect}")
-        return f"{dialect}:///{copy}"
-
-    return make
-
-
-def run_sqlite(url: str, statements: tuple[str, ...]) -> None:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
-        for sql in statements:
-            connection.execute(sql)
-
-
-def run_duckdb(url: str, statements: tuple[str, ...]) -> None:
-    with duckdb.connect(url.removeprefix("duckdb:///")) as connection:
-        for sql in statements:
-            connection.execute(sql)
-
-
-ENGINES = {
-    "sqlite": Engine(
-        fresh_file("sqlite"),
-        run_sqlite,
-        ("drop trigger immutable_log__never_updated",),
-        (("schema", "immutable_log: immutable_log__never_updated", "trigger is missing"),),
-    ),
-    "duckdb": Engine(fresh_file("duckdb"), run_duckdb),
+# What engines spell in their own way.
+DROPPED_INDEX = {
+    "sqlite": "drop index ix_alerts__severity",
+    "duckdb": "drop index ix_alerts__severity",
+    "postgres": "drop index ix_alerts__severity",
+    "mariadb": "drop index ix_alerts__severity on alerts",
 }
+DROPPED_TRIGGER = {
+    "sqlite": "drop trigger immutable_log__never_updated",
+    "postgres": "drop trigger immutable_log__never_updated on immutable_log",
+    "mariadb": "drop trigger immutable_log__never_updated",
+}
+# What only some engines have, and what is said of it.
+SAID_OF_TRIGGER: Said = (
+    "schema",
+    "immutable_log: immutable_log__never_updated",
+    "trigger is missing",
+)
+SAID_OF_COMMENT: Said = ("schema", "log_categories", "comment is missing")
+
+
+def run(place: Place, *statements: str) -> None:
+    """Run statements whose names are in double quotes and whose times are UTC."""
+    zone = ("set time zone 'UTC'",) if place.dialect == "postgres" else ()
+    place.run(*zone, *(sql.replace('"', place.mark) for sql in statements))
 
 
 @pytest.fixture(scope="module")
@@ -248,40 +224,45 @@ def cli(tmp_path_factory: pytest.TempPathFactory, planned_home: Path) -> GraceCl
 
 @dataclass(frozen=True)
 class Case:
-    """An engine with a healthy database and a spoilt one, and what health says of that."""
+    """A healthy database and a spoilt one, what health says of that, and what it must say."""
 
-    engine: Engine
-    good: str
-    bad: str
+    good: Place
+    bad: Place
     report: dict[str, Any]
+    wrong: tuple[Said, ...]
+    notes: tuple[Said, ...]
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 def case(
-    request: pytest.FixtureRequest,
-    cli: GraceCli,
-    templates: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, cli: GraceCli, fresh_place: Callable[[str], Place]
 ) -> Case:
-    engine = ENGINES[request.param]
-    good, bad = (engine.fresh(templates, tmp_path_factory.mktemp(name)) for name in ("good", "bad"))
-    engine.run(good, GOOD)
-    engine.run(bad, GOOD + BAD + WORSE + engine.faults)
-    return Case(engine, good, bad, told(cli, bad, 1))
+    dialect = request.param
+    good, bad = fresh_place(dialect), fresh_place(dialect)
+    run(good, *GOOD)
+    run(bad, *GOOD, *BAD, *WORSE, DROPPED_INDEX[dialect])
+    wrong, notes = SAID_OF_ROWS + SAID_OF_SCHEMA, NOTES
+    if dialect in DROPPED_TRIGGER:
+        run(bad, DROPPED_TRIGGER[dialect])
+        wrong += (SAID_OF_TRIGGER,)
+    if dialect == "postgres":
+        notes += (SAID_OF_COMMENT,)
+    return Case(good, bad, told(cli, bad, 1), wrong, notes)
 
 
-def told(cli: GraceCli, url: str, exit_code: int) -> dict[str, Any]:
-    done = cli.run("health", "--db", url, "--json")
+def told(cli: GraceCli, place: Place, exit_code: int) -> dict[str, Any]:
+    done = cli.run("health", "--db", place.url, "--json")
     assert done.returncode == exit_code, done.stderr
     assert "Alice" not in done.stdout
     report: dict[str, Any] = json.loads(done.stdout)
+    assert report["url"] == place.shown
     assert report["healthy"] is (exit_code == 0)
     return report
 
 
 def test_near_every_threshold_all_is_well(cli: GraceCli, case: Case) -> None:
-    settings = Settings(cli.home, Settings.load(case.good).operational)
-    # As while a refresh runs: nothing may be written, and nothing waited for.
+    settings = Settings(cli.home, Settings.load(case.good.url).operational)
+    # As while a refresh runs: nothing may be waited for.
     with exclusive(settings, "refresh"), closing(duckdb.connect(settings.build_file)):
         report = told(cli, case.good, 0)
     assert report["findings"] == []
@@ -295,8 +276,7 @@ def test_near_every_threshold_all_is_well(cli: GraceCli, case: Case) -> None:
 
 
 def test_every_fault_is_found(case: Case) -> None:
-    wrong = SAID_OF_ROWS + SAID_OF_SCHEMA + case.engine.said
-    for severity, expected in (("wrong", wrong), ("note", NOTES)):
+    for severity, expected in (("wrong", case.wrong), ("note", case.notes)):
         left = [f for f in case.report["findings"] if f["severity"] == severity]
         for check, subject, words in expected:
             [found] = [
@@ -311,7 +291,7 @@ def test_every_fault_is_found(case: Case) -> None:
 
 
 def test_a_mend_is_what_init_would_run(cli: GraceCli, case: Case) -> None:
-    planned = cli.run("init", "--enforce", "--dry-run", "--json", "--db", case.bad)
+    planned = cli.run("init", "--enforce", "--dry-run", "--json", "--db", case.bad.url)
     mends = [finding["mend"] for finding in case.report["findings"] if finding["mend"]]
     assert len(mends) >= 3
     assert sorted(mends) == sorted(json.loads(planned.stdout)["planned"])
@@ -319,27 +299,26 @@ def test_a_mend_is_what_init_would_run(cli: GraceCli, case: Case) -> None:
 
 @pytest.mark.parametrize("case", ["sqlite"], indirect=True)
 def test_people_read_a_table(cli: GraceCli, case: Case) -> None:
-    done = cli.run("health", "--db", case.bad)
+    done = cli.run("health", "--db", case.bad.url)
     assert done.returncode == 1
     assert "topic.hot" in done.stdout
     assert "and 5 more" in done.stdout
     assert "communications" in done.stdout
-    wrong = len(SAID_OF_ROWS + SAID_OF_SCHEMA + case.engine.said)
-    assert done.stderr.startswith(f"{wrong} wrong, by 9 checks of {case.bad}")
+    assert done.stderr.startswith(f"{len(case.wrong)} wrong, by 9 checks of {case.bad.shown}")
 
 
 @pytest.mark.parametrize("target", ["duckdb", "sqlite"])
 def test_the_queries_of_the_schema_document_are_dbt_tests(
-    cli: GraceCli, templates: Path, tmp_path: Path, target: str
+    cli: GraceCli, fresh_place: Callable[[str], Place], target: str
 ) -> None:
-    url = ENGINES["sqlite"].fresh(templates, tmp_path)
+    place = fresh_place("sqlite")
     names = {"no_task_is_stuck", "error_rates_are_low", "breakers_are_closed"}
-    arguments = ("test", "--db", url, "--target", target, "--select", "tag:health", "--json")
-    run_sqlite(url, GOOD)
+    arguments = ("test", "--db", place.url, "--target", target, "--select", "tag:health", "--json")
+    run(place, *GOOD)
     calm = cli.run(*arguments)
     assert calm.returncode == 0, calm.stderr
     assert {result["name"] for result in json.loads(calm.stdout)} == names
-    run_sqlite(url, BAD)
+    run(place, *BAD)
     loud = cli.run(*arguments)
     assert loud.returncode == 1
     failures = {result["name"]: result["failures"] for result in json.loads(loud.stdout)}
@@ -347,30 +326,53 @@ def test_the_queries_of_the_schema_document_are_dbt_tests(
 
 
 def test_one_old_table_stops_no_check(cli: GraceCli, tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
-    run_sqlite(url, ("create table circuit_breakers (id text primary key, state text)",))
-    run_sqlite(url, (insert("circuit_breakers", id="b", state="open"),))
-    report = told(cli, url, 1)
+    place = Place("sqlite", path=tmp_path / "old.sqlite")
+    place.run("create table circuit_breakers (id text primary key, state text)")
+    run(place, insert("circuit_breakers", id="b", state="open"))
+    report = told(cli, place, 1)
     assert {finding["check"] for finding in report["findings"]} == {"schema"}
 
 
-def test_a_protected_file_is_a_note(cli: GraceCli, templates: Path, tmp_path: Path) -> None:
-    url = ENGINES["sqlite"].fresh(templates, tmp_path)
-    run_sqlite(url, GOOD)
-    (tmp_path / "grace.sqlite").chmod(0o444)
-    done = cli.run("health", "--db", url, "--json", rights=False)
+def test_a_protected_file_is_a_note(cli: GraceCli, fresh_place: Callable[[str], Place]) -> None:
+    place = fresh_place("sqlite")
+    run(place, *GOOD)
+    assert place.path
+    place.path.chmod(0o444)
+    done = cli.run("health", "--db", place.url, "--json", rights=False)
     assert done.returncode == 0, done.stderr
     [note] = json.loads(done.stdout)["findings"]
-    assert (note["check"], note["severity"], note["subject"]) == ("rights", "note", url)
+    assert (note["check"], note["severity"], note["subject"]) == ("rights", "note", place.url)
     assert note["found"].startswith("96 tables can't be written: ")
 
 
+def test_what_may_not_be_read_is_named(cli: GraceCli, fresh_place: Callable[[str], Place]) -> None:
+    place = fresh_place("postgres")
+    assert place.server
+    database = place.server.database
+    run(
+        place,
+        "create role health_reader login password 'reader'",
+        "grant select on all tables in schema public to health_reader",
+        "revoke select on alerts, models from health_reader",
+    )
+    url = f"postgresql://health_reader:reader@127.0.0.1:{place.server.port}/{database}"
+    blind = cli.run("health", "--db", url)
+    assert (blind.returncode, blind.stdout) == (3, "")
+    assert "2 tables of" in blind.stderr
+    assert "alerts, models" in blind.stderr
+    run(place, "grant select on alerts, models to health_reader")
+    reading = cli.run("health", "--db", url, "--json")
+    assert reading.returncode == 0, reading.stderr
+    [note] = json.loads(reading.stdout)["findings"]
+    assert (note["check"], note["severity"]) == ("rights", "note")
+
+
 def test_where_there_is_nothing_to_look_at(cli: GraceCli, tmp_path: Path) -> None:
-    nowhere = cli.run("health", "--db", f"sqlite:///{tmp_path / 'none.sqlite'}")
-    stranger = f"sqlite:///{tmp_path / 'stranger.sqlite'}"
-    run_sqlite(stranger, ("create table poems (id integer)",))
-    empty = cli.run("health", "--db", stranger)
-    for done in (nowhere, empty):
+    nowhere = Place("sqlite", path=tmp_path / "none.sqlite")
+    stranger = Place("sqlite", path=tmp_path / "stranger.sqlite")
+    stranger.run("create table poems (id integer)")
+    for place in (nowhere, stranger):
+        done = cli.run("health", "--db", place.url)
         assert (done.returncode, done.stdout) == (3, "")
         assert "grace-dbt init" in done.stderr
     assert cli.run("health", "--db", "oracle://x").returncode == 2

@@ -23,7 +23,7 @@ from grace_dbt.settings import Settings
 )
 def test_reads(text: str, dialect: str, path: Path) -> None:
     url = OperationalUrl.parse(text)
-    assert (url.dialect, url.path) == (dialect, path)
+    assert url == FileUrl(dialect, path)
     assert OperationalUrl.parse(str(url)) == url
 
 
