@@ -28,6 +28,7 @@ _ADVICE = {
     "criticals": "Settle each one, and write down how.",
     "dead_letters": "Mend the consumer of the topic; then replay its messages, or discard them.",
 }
+_LEAVE = "Leave it, or declare it under models/operational."
 # Ways to differ that nothing breaks on.
 _HARMLESS = {"default", "comment"}
 
@@ -176,7 +177,7 @@ def _rights_findings(rights: Rights, url: str) -> Iterator[Finding]:
 
 
 def _schema_findings(report: InitReport) -> Iterator[Finding]:
-    missing = f"Create it: grace-dbt init --db {report.url}"
+    missing = f"Run: grace-dbt init --db {report.url}"
     for step in report.steps:
         severity = _severity(step.kind, step.name)
         yield Finding(
@@ -186,6 +187,8 @@ def _schema_findings(report: InitReport) -> Iterator[Finding]:
         severity = _severity(drift.kind, drift.expected)
         advice = _schema_advice(drift, report.url)
         yield Finding("schema", severity, drift.table, _difference(drift), advice, drift.mend)
+    for name in report.extra:
+        yield Finding("schema", "note", name, "table is not declared", _LEAVE)
 
 
 def _difference(drift: Drift) -> str:
@@ -208,9 +211,9 @@ def _severity(kind: str, expected: str) -> Literal["wrong", "note"]:
 
 def _schema_advice(drift: Drift, url: str) -> str:
     if drift.mend:
-        return f"See the statement, then run it: grace-dbt init --enforce --dry-run --db {url}"
+        return f"Run: grace-dbt init --enforce --db {url} (--dry-run shows the statement)"
     if drift.expected == ABSENT:
-        return "Leave it, or declare it under models/operational."
+        return _LEAVE
     return "Change it in the database: grace-dbt only adds."
 
 

@@ -69,12 +69,14 @@ class SchemaChange:
         mends: What else could be added: to tables of another writer, and constraints that rows may
             break; run only when asked for.
         adopted: Names of the tables of another writer.
+        extra: Names of tables that nobody declared.
         drift: Every difference that running the statements leaves.
     """
 
     statements: tuple[Step, ...] = ()
     mends: tuple[Step, ...] = ()
     adopted: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
 
 
@@ -89,6 +91,7 @@ class InitReport:
         applied: Whether they were.
         mends: What `enforce` would run besides.
         adopted: Tables that another writer made.
+        extra: Tables that nobody declared.
         drift: Differences that remain.
     """
 
@@ -98,6 +101,7 @@ class InitReport:
     applied: bool = False
     mends: tuple[Step, ...] = ()
     adopted: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
@@ -112,6 +116,7 @@ class InitReport:
             },
             "planned": [] if self.applied else [step.sql for step in self.steps],
             "adopted": list(self.adopted),
+            "extra": list(self.extra),
             "drift": [asdict(drift) for drift in self.drift],
         }
 
@@ -161,7 +166,14 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
                 database.execute(step.sql)
     drift = tuple(sorted(change.drift, key=lambda drift: drift.table))
     return InitReport(
-        str(url), dialect, change.statements, not dry_run, change.mends, change.adopted, drift
+        str(url),
+        dialect,
+        change.statements,
+        not dry_run,
+        change.mends,
+        change.adopted,
+        change.extra,
+        drift,
     )
 
 
@@ -224,8 +236,15 @@ def prepare(
             work.comment(step)
         else:
             work.part(step)
+    extra = sorted(
+        name for name, kind in found.names.items() if kind == "table" and name not in made.tables
+    )
     return SchemaChange(
-        tuple(work.statements), tuple(work.mends), tuple(work.adopted), tuple(work.drift)
+        tuple(work.statements),
+        tuple(work.mends),
+        tuple(work.adopted),
+        tuple(extra),
+        tuple(work.drift),
     )
 
 

@@ -135,7 +135,10 @@ class SQLiteBackend(Backend):
         definitions: dict[str, str] = {}
         triggers: dict[str, dict[str, str]] = defaultdict(dict)
         with _explained(self._place):
-            rows = self._rows("select type, lower(name), lower(tbl_name), sql from sqlite_master")
+            rows = self._rows(
+                "select type, lower(name), lower(tbl_name), sql from sqlite_master"
+                " where name not like 'sqlite\\_%' escape '\\' or type = 'index'"
+            )
             for kind, name, table, sql in rows:
                 if kind == "trigger":
                     triggers[table][name] = sql

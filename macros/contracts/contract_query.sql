@@ -83,7 +83,7 @@
         {% set parent = declared_table(foreign.to) %}
         {% do rules.append({
             'name': 'foreign_key: ' ~ foreign.column ~ ' -> ' ~ foreign.to, 'found': column,
-            'breach': column ~ ' is not null and ' ~ as_text(column) ~ ' not in (select '
+            'breach': column ~ ' is not null and ' ~ as_text(column) ~ ' in (select ' ~ as_text(column) ~ ' from table_rows except select '
                 ~ as_text(quote_name(foreign.to_column, target.type)) ~ ' from ' ~ parent.relation_name ~ ')'
         }) %}
     {% endfor %}

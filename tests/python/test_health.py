@@ -171,6 +171,7 @@ WORSE = (
         timestamp=ago(minutes=5),
     ),
     "drop table log_categories",
+    "create table poems (id integer)",
 )  # fmt: skip
 SAID_OF_SCHEMA: tuple[Said, ...] = (
     ("schema", "log_categories", "table is missing"),
@@ -185,6 +186,7 @@ SAID_OF_SCHEMA: tuple[Said, ...] = (
     ("schema", "source_trust_history", "index ix_source_trust_history__source_id is missing"),
 )
 NOTES: tuple[Said, ...] = (
+    ("schema", "poems", "table is not declared"),
     ("schema", "source_trust_history", "column note is not declared"),
     ("schema", "source_trust_history", "default timestamp is missing"),
 )

@@ -98,6 +98,7 @@ def test_creates_everything_once(dialect: str, grace_cli: GraceCli, new_place: N
         "created": COUNTS[dialect],
         "planned": [],
         "adopted": [],
+        "extra": [],
         "drift": [],
     }
     before = bytes_of(place) if place.path else place.catalogue()
@@ -676,30 +677,6 @@ def test_what_was_dropped_of_ours_comes_back(
     assert not after.drift
 
 
-def test_conditions_and_defaults_are_read_as_they_were_written(new_place: NewPlace) -> None:
-    """PostgreSQL keeps them in words of its own, with a cast for each type."""
-    written = {
-        "a varchar(8)": ("a in ('x)]', 'it''s')", "'x::y'"),
-        "b text": ("b in ('one', 'two')", "'two'"),
-        "c real": ("c between 0 and 1", "0.95"),
-        "d double precision": ("d between 0 and 1", "0.90"),
-        "e integer": ("e between 0 and 1", "1"),
-        "f boolean": ("f IS NOT NULL", "true"),
-        "g timestamptz": ("g IS NOT NULL", "CURRENT_TIMESTAMP"),
-        "h serial": ("h > 0 AND h < 9", None),
-    }
-    columns = [
-        f"{column} {f'default {default} ' if default else ''}check ({condition})"
-        for column, (condition, default) in written.items()
-    ]
-    place = new_place("postgres")
-    place.run(f"create table t ({', '.join(columns)})")
-    with open_database(OperationalUrl.parse(place.url), write=False) as database:
-        facts = database.reflect({"t"}).tables["t"]
-    assert set(facts.checks) == {condition for condition, _ in written.values()}
-    assert [column.default for column in facts.columns] == [d for _, d in written.values()]
-
-
 @pytest.mark.parametrize(
     ("one", "other", "data_type"),
     [
@@ -1008,26 +985,6 @@ def test_a_statement_that_fails_undoes_all(
         run_init(place)
     assert refused.value.exit_code == ExitCode.ENVIRONMENT
     assert place.catalogue() == before
-
-
-@pytest.mark.parametrize("moment", ["between", "within"])
-def test_a_server_that_is_lost(moment: str, new_place: NewPlace) -> None:
-    place = new_place("postgres")
-    end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'grace-dbt'"
-    with (
-        open_database(OperationalUrl.parse(place.url), write=True) as database,
-        pytest.raises(GraceError, match="was lost") as lost,
-    ):
-        if moment == "between":
-            place.run(end)
-            database.is_empty("t")
-        else:
-            with database.transaction():
-                database.execute("create table t (a integer)")
-                place.run(end)
-                database.execute("create table u (a integer)")
-    assert lost.value.exit_code == ExitCode.ENVIRONMENT
-    assert not place.catalogue()
 
 
 def test_a_wal_database_is_adopted_while_a_reader_reads(

@@ -259,6 +259,12 @@ def test_a_longer_key_is_refused_with_the_rule(small: Server) -> None:
     assert refusal.value.exit_code == ExitCode.ENVIRONMENT
 
 
+def test_a_session_speaks_utc(database: MySQLBackend) -> None:
+    # The server itself stands in another zone.
+    [(ahead,)] = database._rows("select time_to_sec(timediff(current_timestamp, utc_timestamp))")
+    assert ahead == 0
+
+
 def test_a_reader_writes_nothing(grace: Server) -> None:
     with (
         opened(grace.url, write=False) as reader,

@@ -16,7 +16,7 @@ parts as (
     {{ time_parts('minutes', 'moment') }}
 ),
 
-final as (
+members as (
     select
         {{ time_key('moment') }} as time_key,
         moment as timestamp,
@@ -49,9 +49,15 @@ final as (
         'Unknown' as day_of_week,
         null as is_business_hours,
         null as is_weekend
+),
+
+final as (
+    select members.*
+    from members
+    {% if is_incremental() %}
+    left join {{ this }} as known on known.time_key = members.time_key
+    where known.time_key is null
+    {% endif %}
 )
 
 select * from final
-{% if is_incremental() %}
-where time_key not in (select time_key from {{ this }})
-{% endif %}

@@ -9,7 +9,9 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='contract_id',
-    post_hook="delete from {{ this }} where contract_id not in (
+    post_hook="delete from {{ this }} where contract_id in (
+        select contract_id from {{ this }}
+        except
         select contract_id from {{ ref('stg_verification__action_contracts') }}
     )"
 ) }}
