@@ -193,8 +193,9 @@ class MySQLBackend(Backend):
             triggers[guard.removesuffix(_GUARD)][guard] = "; ".join(
                 f"foreign key ({', '.join(key.columns)}) {key}" for key in references[guard]
             )
-        for table, found in indexes.items():
-            for name in found.keys() - set(tables):
+        # The name of an index belongs to its table: it stands in the way of no other one's.
+        for table in definitions:
+            for name in indexes[table].keys() - set(tables):
                 names.setdefault(name, f"index on {table}")
         return Catalogue(
             {
@@ -346,7 +347,6 @@ class MySQLBackend(Backend):
 
     def rights(self, tables: Collection[str]) -> Rights:
         """See `Backend.rights`; a table that this user may not even see counts as absent."""
-
         granted = [
             (set(re.split(", ", grant[1])), grant[2], grant[3])
             for (line, *_) in self._rows("show grants")
@@ -388,9 +388,9 @@ class MySQLBackend(Backend):
             [(held,)] = self._rows(f"select get_lock({lock}, {backend.WAIT_SECONDS:.0f})")
         if not held:
             raise GraceError(
-                f"Another grace-dbt works on {self._place} for more than"
+                f"Another process has {self._place} locked for more than"
                 f" {backend.WAIT_SECONDS:.0f} seconds.",
-                "Run the command again when it is done.",
+                "Run the command again when that grace-dbt is done.",
             )
         try:
             self.execute("start transaction")
@@ -447,7 +447,7 @@ class MySQLBackend(Backend):
 
 def _family(column: ColumnFacts) -> str:
     """The types that InnoDB lets reference this one, by one name: a text may have another length."""
-    return re.sub(r"^(?:var)?char\(\d+\)", "text", column.declared_type)
+    return re.sub(r"^(?:var)?char\(\d+\)", "char", column.declared_type)
 
 
 def _plain_sql(kept: str) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from grace_dbt.operational.plan import Step
     from grace_dbt.operational.url import ServerUrl
 
-CONNECT_SECONDS = 10
+# The first with `create or replace trigger`.
+_OLDEST = 140_000
 # Held by every transaction of grace-dbt: the letters `grace`, as a number that others won't choose.
 _LOCK_KEY = int.from_bytes(b"grace")
 
@@ -142,7 +143,7 @@ class PostgresBackend(Backend):
                 port=url.port,
                 user=url.user,
                 dbname=url.database,
-                connect_timeout=CONNECT_SECONDS,
+                connect_timeout=backend.CONNECT_SECONDS,
                 application_name="grace-dbt",
                 client_encoding="UTF8",
                 **options,
@@ -158,6 +159,11 @@ class PostgresBackend(Backend):
     def _prepare(self, namespace: str, *, write: bool) -> None:
         with _explained(self._place):
             self._connection.set_session(readonly=not write, autocommit=True)
+        if self._connection.server_version < _OLDEST:
+            raise GraceError(
+                f"{self._place} is a PostgreSQL {self._connection.server_version // 10_000}.",
+                f"grace-dbt needs PostgreSQL {_OLDEST // 10_000} or newer.",
+            )
         settings = {
             "search_path": '"' + namespace.replace('"', '""') + '"',
             "TimeZone": "UTC",
@@ -193,7 +199,11 @@ class PostgresBackend(Backend):
         )
         for name, kind, table, comment in relations:
             words = f"index on {table}" if table else _RELATIONS.get(kind, "relation")
-            names[name.lower()] = words if name.islower() else f'{words} "{name}"'
+            # Another spelling of a name is another name: it is told as it is, where nothing has the name.
+            if name == name.lower():
+                names[name] = words
+            else:
+                names.setdefault(name.lower(), f'{words} "{name}"')
             if name in tables and words == "table":
                 ours = (comment or "").endswith(OWN_MARK)
                 definitions[name] = OWN_MARK if ours else ""

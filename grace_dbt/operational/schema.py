@@ -273,6 +273,7 @@ class _Comparison:
     adopted: list[str] = field(default_factory=list)
     drift: list[Drift] = field(default_factory=list)
     new: set[str] = field(default_factory=set)
+    addable: set[tuple[str, str]] = field(default_factory=set)
     blocked: set[str] = field(default_factory=set)
 
     def table(self, step: Step) -> None:
@@ -311,8 +312,13 @@ class _Comparison:
         if not ours:
             self.adopted.append(step.name)
         expected = self.made.tables[step.name.lower()]
+        unfit = self.unfit_parents(step.name)
         for drift in differences(self.declaration[step.name], facts, expected):
             mend = self.known_mends.get((drift.table, drift.kind, drift.object))
+            if mend is not None and drift.kind == "column":
+                self.addable.add((drift.table, drift.object))
+            if drift.kind == "foreign_key" and drift.object in unfit:
+                mend = None
             if mend is None or drift.found != ABSENT:
                 self.drift.append(drift)
             elif ours and drift.kind == "column":
@@ -364,23 +370,29 @@ class _Comparison:
         return f"{holder} of this name" if holder else None
 
     def can_mend(self, step: Step) -> bool:
-        """Whether the table has the columns.
+        """Whether the table has the columns, or gets them in the same run.
 
         SQLite takes a trigger on columns that don't exist, and fails every insert from then on.
         """
         table = self.declaration[step.table]
         needed: set[str | None] = {name for key in table.unique_keys for name in key}
-        if step.kind == "index":
-            needed = set(self.made.tables[step.table.lower()].indexes[step.name.lower()].columns)
+        expected = self.made.tables[step.table.lower()]
         facts = self.found.tables[step.table.lower()]
-        return all(name and facts.column(name) for name in needed)
+        if step.kind == "index":
+            needed = set(expected.indexes[step.name.lower()].columns)
+        if step.kind == "guard":
+            own, key = (t.column(table.primary_key[0]) for t in (expected, facts))
+            return own is not None and key is not None and self.engine.fits(own, key)
+        return all(
+            name and (facts.column(name) or (step.table, name) in self.addable) for name in needed
+        )
 
     def is_ours(self, table: str) -> bool:
         facts = self.found.tables.get(table.lower())
         return facts is not None and facts.definition == self.made.tables[table.lower()].definition
 
     def unfit_parents(self, name: str) -> dict[str, str]:
-        """By column, why the engine would refuse a reference of a new table."""
+        """By column, why the engine would refuse a reference of a table, which may be there already."""
         found: dict[str, str] = {}
         if not self.engine.checks_parents:
             return found
@@ -392,7 +404,8 @@ class _Comparison:
             parent = self.found.tables.get(key.parent.lower())
             if parent is None:
                 continue
-            own, target = child.column(column), parent.column(target_column)
+            own = self.found.tables.get(name.lower(), child).column(column)
+            target = parent.column(target_column)
             keys = {_lower(columns) for columns in (parent.primary_key, *parent.unique_keys)}
             keys |= {
                 _lower(index.columns)

@@ -6,6 +6,9 @@
     {% set plan = [] %}
     {% for node in declared_tables() %}
         {% do plan.append(dict(plan_table(node, dialect, schema), kind='table', table=node.name, name=node.name)) %}
+        {% for statement in for_dialect('plan_comment', dialect)(node, schema) %}
+            {% do plan.append({'kind': 'comment', 'table': node.name, 'name': node.name, 'sql': statement}) %}
+        {% endfor %}
         {% for index in node.config.meta.get('indexes', []) %}
             {% set name = index_name(node, index) %}
             {% do plan.append({
@@ -17,9 +20,6 @@
                 {% do plan.append(dict({'kind': 'trigger', 'table': node.name}, **guard)) %}
             {% endfor %}
         {% endif %}
-        {% for statement in for_dialect('plan_comment', dialect)(node, schema) %}
-            {% do plan.append({'kind': 'comment', 'table': node.name, 'name': node.name, 'sql': statement}) %}
-        {% endfor %}
     {% endfor %}
     {{ return(plan) }}
 {% endmacro %}

@@ -240,7 +240,9 @@ def fresh_place(
         name, template = f"grace_{next(_NUMBERS)}", template_places(dialect)
         if template.path:
             folder = tmp_path_factory.mktemp(name)
-            return Place(dialect, path=Path(shutil.copy(template.path, folder / f"grace.{dialect}")))
+            return Place(
+                dialect, path=Path(shutil.copy(template.path, folder / f"grace.{dialect}"))
+            )
         place = Place(dialect, server=running(dialect).create(name, like=template.server))
         if dialect == "mariadb":  # which can't copy a database
             place.run(*(step["sql"] for step in ddl_plan[dialect]))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -141,7 +142,7 @@ def postgres_server() -> Iterator[Server]:
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = (postgres, "-D", folder / "data", *options)
-        with _serving(user, folder, *command) as process:
+        with _serving(user, folder, *command, ending=signal.SIGQUIT) as process:
             server = Server("postgres", "postgresql", port, process)
             _wait(server, folder)
             yield server
@@ -180,7 +181,8 @@ def mariadb_server() -> Iterator[Server]:
             "default-time-zone": "+05:30",
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
-        with _serving(user, folder, mariadbd, "--no-defaults", *options) as process:
+        command = (mariadbd, "--no-defaults", *options)
+        with _serving(user, folder, *command, ending=signal.SIGKILL) as process:
             server = Server("mariadb", "mysql", port, process)
             deadline = time.monotonic() + WAIT_SECONDS
             while not door.exists() and time.monotonic() < deadline:
@@ -248,7 +250,7 @@ def _run(user: pwd.struct_passwd | None, *command: Any) -> None:
 
 @contextmanager
 def _serving(
-    user: pwd.struct_passwd, folder: Path, *command: Any
+    user: pwd.struct_passwd, folder: Path, *command: Any, ending: signal.Signals
 ) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -257,12 +259,9 @@ def _serving(
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # What is in it is of no use any more. PostgreSQL takes its own children along.
+        process.send_signal(ending)
+        process.wait()
 
 
 def _wait(server: Server, folder: Path) -> None:
