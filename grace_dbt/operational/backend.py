@@ -51,6 +51,10 @@ class Backend(Protocol):
         """Whether the engine lets a column of these types reference the other one."""
         ...
 
+    def indexes(self, column: ColumnFacts) -> bool:
+        """Whether the engine takes a column of this type into an index as a whole."""
+        return True
+
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """What the database holds under these lower-case table names, and what else has a name.
 

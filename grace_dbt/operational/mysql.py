@@ -168,6 +168,10 @@ class MySQLBackend(Backend):
         """See `Backend.fits`: numbers of one size and sign, texts of one collation."""
         return _family(child) == _family(parent)
 
+    def indexes(self, column: ColumnFacts) -> bool:
+        """See `Backend.indexes`: of a long text only a beginning can be indexed."""
+        return not re.match("(tiny|medium|long)?(text|blob)|json", column.declared_type)
+
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """See `Backend.reflect`; a table that forbids TRUNCATE shows among the triggers of the one it guards."""
         names: dict[str, str] = {}

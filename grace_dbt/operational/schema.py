@@ -370,7 +370,7 @@ class _Comparison:
         return f"{holder} of this name" if holder else None
 
     def can_mend(self, step: Step) -> bool:
-        """Whether the table has the columns, or gets them in the same run.
+        """Whether the table has fitting columns, or gets them in the same run.
 
         SQLite takes a trigger on columns that don't exist, and fails every insert from then on.
         """
@@ -383,8 +383,11 @@ class _Comparison:
         if step.kind == "guard":
             own, key = (t.column(table.primary_key[0]) for t in (expected, facts))
             return own is not None and key is not None and self.engine.fits(own, key)
+        present = {name: facts.column(name) for name in needed if name}
+        if step.kind == "index" and not all(self.engine.indexes(c) for c in present.values() if c):
+            return False
         return all(
-            name and (facts.column(name) or (step.table, name) in self.addable) for name in needed
+            name and (present[name] or (step.table, name) in self.addable) for name in needed
         )
 
     def is_ours(self, table: str) -> bool:

@@ -153,7 +153,9 @@ def test_nobody_listens(
 
 
 @EACH_SERVER
-def test_an_unknown_host(dialect: str, running: Callable[[str], Server], grace_cli: GraceCli) -> None:
+def test_an_unknown_host(
+    dialect: str, running: Callable[[str], Server], grace_cli: GraceCli
+) -> None:
     database = running(dialect)
     unknown = database.url.replace("127.0.0.1", "no-such-host.invalid") + "grace"
     for error, _ in refused(grace_cli, unknown, "refresh"):

@@ -18,7 +18,12 @@ MUTABILITY = {"mutable", "append_only", "immutable"}
 LOGICAL_TYPES = {"text", "integer", "real", "boolean", "timestamp", "json", "blob"}
 
 TABLE_META = {"owner", "grain", "mutability", "retention", "governance_label", "indexes"}
-COLUMN_META = {"default", "pii", "accepted_values", "range", "format"}
+COLUMN_META = {"default", "pii", "accepted_values", "range", "format", "hash_input"}
+# The inputs of the two chain hashes, as their writers compute them.
+HASH_INPUTS = {
+    "audit_logs": "entry_id category data_json transparency_level timestamp hash previous_hash chain_position",
+    "immutable_log": "sequence actor action resource payload result previous_hash",
+}
 
 Table = dict[str, Any]
 
@@ -128,6 +133,12 @@ def test_table_facts_are_complete(name: str) -> None:
         column = columns[clock]
         assert column["data_type"] == "timestamp" or meta(column).get("format") == "timestamp"
     assert "operational_contract" in table["data_tests"]
+
+
+@EACH_TABLE
+def test_the_inputs_of_a_chain_hash_are_marked(name: str) -> None:
+    marked = [c["name"] for c in TABLES[name][1]["columns"] if meta(c).get("hash_input")]
+    assert set(marked) == set(HASH_INPUTS.get(name, "").split())
 
 
 @EACH_TABLE

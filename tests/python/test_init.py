@@ -350,6 +350,18 @@ def test_enforces_what_can_be_and_reports_the_rest(others: Place, run_init: RunI
     assert [step.name for step in mended.steps] == ["ux_feature_views__dataset_id__version"]
 
 
+def test_a_long_text_that_mysql_cannot_index_is_left_without(
+    new_place: NewPlace, run_init: RunInit
+) -> None:
+    """One statement that fails would leave the others undone: MySQL takes none of them back."""
+    place = new_place("mariadb")
+    place.run("create table action_contracts (id varchar(64) primary key, status longtext)")
+    report = run_init(place, enforce=True)
+    [status] = [d for d in report.drift if d.object == "ix_action_contracts__status"]
+    assert (status.found, status.mend) == ("absent", None)
+    assert "ix_action_contracts__created_at" in {step.name for step in report.steps}
+
+
 def test_a_trigger_comes_with_the_columns_that_it_reads(
     new_file: NewPlace, run_init: RunInit
 ) -> None:

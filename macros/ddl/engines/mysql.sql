@@ -77,7 +77,7 @@
     {% do plan.append({
         'kind': 'guard', 'name': name,
         'sql': 'create table if not exists ' ~ qualify_name(name, 'mysql', schema) ~ ' (\n    '
-            ~ quote_name(key.name, 'mysql') ~ ' ' ~ mysql__ddl_type(key.data_type, in_key=true) ~ ',\n    foreign key ('
+            ~ quote_name(key.name, 'mysql') ~ ' ' ~ mysql__ddl_type(key.data_type, in_key=true) ~ ' primary key,\n    foreign key ('
             ~ quote_name(key.name, 'mysql') ~ ') references ' ~ qualify_name(node.name, 'mysql', schema) ~ ' ('
             ~ quote_name(key.name, 'mysql') ~ ')\n)' ~ for_dialect('table_options', dialect)(node)
     }) %}
