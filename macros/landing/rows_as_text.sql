@@ -11,8 +11,8 @@
     {% set cells = [] %}
     {% for name in names %}
         {% set column = quote_name(name, engine) %}
-        {% set cell = context[engine ~ '__stored_cell'](column, present[name].dtype | lower) if name in present else 'null' %}
-        {% do cells.append((cell if name in present else as_text(cell)) ~ ' as ' ~ column) %}
+        {% set stored, type = (column, present[name].dtype | lower) if name in present else ('null', 'text') %}
+        {% do cells.append(context[engine ~ '__stored_cell'](stored, type) ~ ' as ' ~ column) %}
     {% endfor %}
     {% if not present %}
         {{ return('select ' ~ cells | join(', ') ~ ' where 1 = 0') }}
@@ -67,9 +67,16 @@
     {{ return('cast(' ~ column ~ ' as text)') }}
 {% endmacro %}
 
-{#- The scanner takes a text with a binary collation for bytes. The session is in UTC, so a TIMESTAMP is as well. -#}
+{#-
+    The scanner takes a text with a binary collation for bytes. The session is in UTC, so a TIMESTAMP is as well. A BIT is the
+    byte of its number, unless it is calculated with.
+-#}
 {% macro mysql__stored_cell(column, type) %}
-    {{ return('hex(' ~ column ~ ')' if type == 'blob' else 'convert(' ~ column ~ ' using utf8mb4) collate utf8mb4_general_ci') }}
+    {% if type == 'blob' %}
+        {{ return('hex(' ~ column ~ ')') }}
+    {% endif %}
+    {% set value = column ~ ' + 0' if type == 'boolean' else column %}
+    {{ return('convert(' ~ value ~ ' using utf8mb4) collate utf8mb4_general_ci') }}
 {% endmacro %}
 
 {#-

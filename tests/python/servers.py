@@ -111,8 +111,11 @@ class Server:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
+def postgres_server(certificate: Path | None = None) -> Iterator[Server]:
     """A PostgreSQL with a superuser `grace` who needs a password.
+
+    Args:
+        certificate: A directory with `server.crt` and `server.key`; with it the server offers TLS.
 
     Raises:
         ServerMissingError: It is not installed.
@@ -140,6 +143,9 @@ def postgres_server() -> Iterator[Server]:
             "timezone": "Asia/Kolkata",
             "datestyle": "SQL, DMY",
         }
+        if certificate:
+            crt, key = _copied(certificate, folder, user)
+            settings |= {"ssl": "on", "ssl_cert_file": crt, "ssl_key_file": key}
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = (postgres, "-D", folder / "data", *options)
         with _serving(user, folder, *command, ending=signal.SIGQUIT) as process:
@@ -149,8 +155,11 @@ def postgres_server() -> Iterator[Server]:
 
 
 @contextmanager
-def mariadb_server() -> Iterator[Server]:
+def mariadb_server(certificate: Path | None = None) -> Iterator[Server]:
     """A MariaDB with a user `grace` who may do everything and needs a password.
+
+    Args:
+        certificate: As of `postgres_server`.
 
     Raises:
         ServerMissingError: It is not installed.
@@ -180,6 +189,9 @@ def mariadb_server() -> Iterator[Server]:
             "innodb-buffer-pool-size": "256M",
             "default-time-zone": "+05:30",
         }
+        if certificate:
+            crt, key = _copied(certificate, folder, user)
+            settings |= {"ssl-cert": crt, "ssl-key": key}
         options = [f"--{name}={value}" for name, value in settings.items()]
         command = (mariadbd, "--no-defaults", *options)
         with _serving(user, folder, *command, ending=signal.SIGKILL) as process:
@@ -233,6 +245,17 @@ def _folder(owner: str) -> Iterator[tuple[Path, pwd.struct_passwd]]:
     with tempfile.TemporaryDirectory(prefix=f"grace-{owner}-", ignore_cleanup_errors=True) as name:
         os.chown(name, user.pw_uid, user.pw_gid)
         yield Path(name), user
+
+
+def _copied(certificate: Path, folder: Path, user: pwd.struct_passwd) -> list[Path]:
+    """The certificate and its key where the server's user alone may read them."""
+    copies = []
+    for name in ("server.crt", "server.key"):
+        copy = Path(shutil.copy(certificate / name, folder / name))
+        os.chown(copy, user.pw_uid, user.pw_gid)
+        copy.chmod(0o600)
+        copies.append(copy)
+    return copies
 
 
 def _as(user: pwd.struct_passwd | None) -> dict[str, Any]:
