@@ -45,8 +45,8 @@ class Drift:
     Attributes:
         table: Where.
         kind: table, column, type, not_null, default, primary_key, unique, foreign_key, check,
-            index or trigger.
-        object: The column, index or trigger, or the columns of a key.
+            index, trigger, function or guard.
+        object: What it is about by name, or the columns of a key.
         expected: What the declaration says.
         found: What the database has.
         mend: The statement of the plan that would mend it; None where only its owner can.
@@ -130,7 +130,7 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
     Args:
         settings: Names the database.
         dry_run: Find out what would be run, and run nothing.
-        enforce: Also create missing indexes and triggers on tables that another writer made.
+        enforce: Also run the mends: what tables of another writer lack, and constraints that rows may break.
 
     Raises:
         GraceError: The database can't be reached, read or written; it is then as it was.
@@ -557,13 +557,18 @@ def _hold_back_duplicates(
     """Take out the unique indexes that rows forbid: one of them would undo everything else."""
 
     def forbidden(step: Step) -> bool:
-        if step.table.lower() not in found.tables or step.kind not in ("index", "unique"):
+        facts = found.tables.get(step.table.lower())
+        if facts is None or step.kind not in ("index", "unique"):
             return False
-        if step.kind == "unique":
-            return has_duplicates(step.table, [step.name])
-        index = made.tables[step.table.lower()].indexes[step.name.lower()]
-        columns = [name for name in index.columns if name]
-        return index.unique and has_duplicates(step.table, columns)
+        columns: tuple[str | None, ...] = (step.name,)
+        if step.kind == "index":
+            index = made.tables[step.table.lower()].indexes[step.name.lower()]
+            columns = index.columns if index.unique else ()
+        stored = [column for name in columns if name and (column := facts.column(name))]
+        # A column that this run adds is NULL in every row, and nothing equals it.
+        return len(stored) == len(columns) > 0 and has_duplicates(
+            step.table, [column.name for column in stored]
+        )
 
     held = [step for step in change.statements + change.mends if forbidden(step)]
     if not held:

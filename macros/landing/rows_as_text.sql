@@ -10,9 +10,9 @@
     {% set engine = operational_engine() if present else target.type %}
     {% set cells = [] %}
     {% for name in names %}
-        {% set column = quote_name(name, engine) %}
-        {% set stored, type = (column, present[name].dtype | lower) if name in present else ('null', 'text') %}
-        {% do cells.append(context[engine ~ '__stored_cell'](stored, type) ~ ' as ' ~ column) %}
+        {% set found = present.get(name) %}
+        {% set stored, type = (quote_name(found.name, engine), found.dtype | lower) if found else ('null', 'text') %}
+        {% do cells.append(context[engine ~ '__stored_cell'](stored, type) ~ ' as ' ~ quote_name(name, engine)) %}
     {% endfor %}
     {% if not present %}
         {{ return('select ' ~ cells | join(', ') ~ ' where 1 = 0') }}
