@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
+from grace_dbt.declaration import load_declaration
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
-from grace_dbt.operational.schema import require_readable, require_tables
+from grace_dbt.operational.schema import require_tables
 from grace_dbt.publishing import current
 from grace_dbt.settings import Settings
 
@@ -103,12 +104,11 @@ def _require_run(outcome: DbtOutcome, settings: Settings) -> None:
     """Fail where dbt stopped before it ran anything."""
     if outcome.with_status("error") or (outcome.errors and not outcome.nodes):
         # What a run can't read is the reason, in whatever words dbt puts it.
-        require_readable(settings.operational)
+        require_tables(settings.operational, readable=load_declaration().keys())
     if outcome.errors and not outcome.nodes:
-        reason = " ".join(outcome.errors[0].split())
         usage = outcome.usage_error
         raise GraceError(
-            f"dbt did not start: {reason[:300]}",
+            f"dbt did not start: {outcome.reason[:300]}",
             "dbt takes: dbt build --help"
             if usage
             else f"dbt's log: {settings.home / 'logs' / 'dbt.log'}",
@@ -149,7 +149,7 @@ def write_docs(settings: Settings, out: Path | None = None) -> Path:
         outcome = run_dbt(["docs", "generate", "--static"], settings)
     if not outcome.success:
         raise GraceError(
-            f"The docs could not be written: {(outcome.errors or ['dbt gave no reason'])[0].strip()}",
+            f"The docs could not be written: {outcome.reason}",
             f"dbt's log: {settings.home / 'logs' / 'dbt.log'}",
             ExitCode.BAD,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grace_dbt.errors import GraceError
+from grace_dbt.redaction import redacted
 from grace_dbt.settings import (
     HOME_VARIABLE,
     URL_VARIABLE,
@@ -35,6 +36,11 @@ class DbtOutcome:
     nodes: list[Any] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     usage_error: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The first error that dbt raised, on one line."""
+        return redacted(self.errors[0] if self.errors else "no reason given")
 
     def with_status(self, *statuses: str) -> list[Any]:
         """The nodes that ended in one of these statuses (`error`, `fail`, `warn`, `skipped`, `pass`, `success`)."""
@@ -152,7 +158,7 @@ def printed_by(
     outcome = run_dbt(command, settings, target=target, on_event=listen)
     if not outcome.success or not found:
         raise GraceError(
-            f"dbt could not run {macro}: {' '.join((outcome.errors or ['no reason given'])[0].split())}",
+            f"dbt could not run {macro}: {outcome.reason}",
             f"dbt's log is {settings.home / 'logs' / 'dbt.log'}.",
         )
     return json.loads(found[0])

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from grace_dbt.dbt_runner import printed_by
 from grace_dbt.declaration import load_declaration
-from grace_dbt.errors import GraceError
 from grace_dbt.operational.backend import open_database
 from grace_dbt.operational.catalogue import Rights
 from grace_dbt.operational.plan import Step
@@ -131,14 +130,10 @@ def health(settings: Settings) -> HealthReport:
         GraceError: It can't be reached, has not one declared table, or one may not be read.
     """
     url = settings.operational
-    require_tables(url)
+    declared = load_declaration().keys()
+    require_tables(url, readable=declared)
     with open_database(url, write=False) as database:
-        rights = database.rights(load_declaration().keys())
-    if rights.unreadable:
-        raise GraceError(
-            f"{len(rights.unreadable)} tables of {url} may not be read: {_some(rights.unreadable)}.",
-            "Grant SELECT on them, or name another user in --db.",
-        )
+        rights = database.rights(declared)
     schema = initialise(settings, dry_run=True)
     rows = printed_by("print_health", "health", {"limit": SHOWN}, settings, target="live")
     ages = tuple(
@@ -147,7 +142,7 @@ def health(settings: Settings) -> HealthReport:
         )
     )
     found: dict[str, tuple[Finding, ...]] = {
-        "rights": tuple(_rights_findings(rights, str(url))),
+        "rights": tuple(_rights_findings(rights, schema)),
         "schema": tuple(_schema_findings(schema)),
         **{
             check: tuple(_row_findings(check, facts["rows"]))
@@ -167,7 +162,17 @@ def health(settings: Settings) -> HealthReport:
     )
 
 
-def _rights_findings(rights: Rights, url: str) -> Iterator[Finding]:
+def _rights_findings(rights: Rights, schema: InitReport) -> Iterator[Finding]:
+    url = schema.url
+    if schema.unseen:
+        words = ", ".join(kind.replace("_", " ") for kind in schema.unseen)
+        yield Finding(
+            "rights",
+            "note",
+            url,
+            f"not shown to this user, so not checked: {words}",
+            "Grant TRIGGER and REFERENCES to have them checked.",
+        )
     advice = "Nothing to do for health and refresh; init and simulate need a user who may write."
     if rights.unwritable:
         words = f"{len(rights.unwritable)} tables can't be written: {_some(rights.unwritable)}"

@@ -12,9 +12,10 @@ from typing import Any
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
-from grace_dbt.operational.schema import require_readable, require_tables
+from grace_dbt.operational.schema import require_tables
 from grace_dbt.publishing import Published, publish
-from grace_dbt.settings import Settings, project_fingerprint
+from grace_dbt.redaction import redacted
+from grace_dbt.settings import Settings, project_directory, project_fingerprint
 
 # The cube and all that it stands on, with the cube's own tests; contracts of operational tables are `grace-dbt test`.
 SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*")
@@ -97,7 +98,7 @@ def refresh(
             snapshot published before stays current.
     """
     started = time.monotonic()
-    require_tables(settings.operational)
+    require_tables(settings.operational, readable=landed_tables())
     with exclusive(settings, "refresh"):
         begun = datetime.now(UTC)
         stamp = settings.home / "build.project"
@@ -133,6 +134,12 @@ def refresh(
     return RefreshReport(
         tiers, sources, snapshot, full, warnings, time.monotonic() - started, fresh
     )
+
+
+def landed_tables() -> list[str]:
+    """The operational tables that a refresh reads: each has a landing model of its name."""
+    models = (project_directory() / "models" / "landing").glob("*/land_*.sql")
+    return sorted(model.stem.removeprefix("land_") for model in models)
 
 
 def _require_readable_build(settings: Settings) -> None:
@@ -176,12 +183,12 @@ def read_report(snapshot: Published) -> tuple[list[Tier], list[SourceChange]]:
 def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
     """Say in two lines what stopped a run; the rest is in dbt's log."""
     broken = outcome.with_status("error", "fail")
-    reason = str(broken[0].message) if broken else (outcome.errors or ["no reason given"])[0]
+    reason = redacted(str(broken[0].message)) if broken else outcome.reason
     where = f"{broken[0].node.name} failed" if broken else "dbt failed"
     outside = any(mark in reason.lower() for mark in ENVIRONMENT_MARKS)
     try:
         if not outcome.with_status("fail"):
-            require_readable(settings.operational)
+            require_tables(settings.operational, readable=landed_tables())
     except GraceError as trouble:
         # What a run can't read is the reason, in whatever words dbt puts it.
         return GraceError(
@@ -189,7 +196,7 @@ def _failure(outcome: DbtOutcome, settings: Settings) -> GraceError:
             f"What was published before is still served. {trouble.hint}",
         )
     return GraceError(
-        f"{where}: {' '.join(reason.split())[:300]}",
+        f"{where}: {reason[:300]}",
         "What was published before is still served. dbt's log: "
         f"{settings.home / 'logs' / 'dbt.log'}",
         ExitCode.ENVIRONMENT if outside else ExitCode.BAD,

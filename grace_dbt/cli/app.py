@@ -9,9 +9,10 @@ import typer
 
 from grace_dbt import __version__
 from grace_dbt.cli import build, ddl, docs, health, init, refresh, simulate, status, tables, test
-from grace_dbt.cli.command_line import hide_password, redacted
+from grace_dbt.cli.command_line import hide_password
 from grace_dbt.cli.output import say_error
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.redaction import redacted
 
 app = typer.Typer(
     name="grace-dbt",

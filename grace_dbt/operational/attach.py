@@ -48,25 +48,26 @@ def _attach_server(connection: duckdb.DuckDBPyConnection, url: ServerUrl) -> Non
     import duckdb
 
     load_scanner(connection, url.dialect)
-    parts = {"database": url.database, "user": url.user, "password": url.password}
-    if url.dialect == "mysql":
-        # A time of type TIMESTAMP is told in the zone of the session.
+    secret = {"database": url.database, "user": url.user, "password": url.password}
+    words = ""
+    if url.dialect == "postgres":
+        secret["host"] = url.host
+        options = {**dict(url.tls), "connect_timeout": str(CONNECT_SECONDS)}
+        words = " ".join(f"{name}={_escaped(value)}" for name, value in options.items())
+    else:
+        # A time of type TIMESTAMP is told in the zone of the session; a large table takes its time.
         connection.execute("set global mysql_session_time_zone = '+00:00'")
         connection.execute("set global mysql_query_timeout_enabled = false")
-        parts["socket" if url.host.startswith("/") else "host"] = url.host
-    else:
-        parts["host"] = url.host
-    given = [f"{name} {_quoted(value)}" for name, value in parts.items() if value is not None]
-    words = [f"{name}={value}" for name, value in url.tls]
-    if url.dialect == "postgres":
-        words += [f"connect_timeout={CONNECT_SECONDS}", "application_name=grace-dbt"]
+        secret["socket" if url.host.startswith("/") else "host"] = url.host
+        secret |= dict(url.tls)
+    given = [f"{name} {_quoted(value)}" for name, value in secret.items() if value is not None]
     try:
         connection.execute(
             f"create or replace temporary secret {ALIAS}_operational"
             f" (type {url.dialect}, port {url.port}, {', '.join(given)})"
         )
         connection.execute(
-            f"attach if not exists {_quoted(' '.join(words))} as {ALIAS}"
+            f"attach if not exists {_quoted(words)} as {ALIAS}"
             f" (type {url.dialect}, secret {ALIAS}_operational, read_only)"
         )
     except duckdb.Error as error:
@@ -79,7 +80,9 @@ def _attach_server(connection: duckdb.DuckDBPyConnection, url: ServerUrl) -> Non
 def _reason(text: str, url: ServerUrl) -> str:
     """The end of the scanner's message, on one line; the password is not in it, and if so goes."""
     reason = " ".join(text.split()).rpartition('": ')[2].rstrip(".")
-    return reason.replace(url.password, "***") if url.password else reason
+    for secret in (url.password, (url.password or "").replace("'", "''")):
+        reason = reason.replace(secret, "***") if secret else reason
+    return reason
 
 
 def load_scanner(connection: duckdb.DuckDBPyConnection, engine: str) -> None:
@@ -89,6 +92,12 @@ def load_scanner(connection: duckdb.DuckDBPyConnection, engine: str) -> None:
     [(version,)] = connection.execute("select library_version from pragma_version()").fetchall()
     extension = wheel / "extensions" / version / f"{name}.duckdb_extension"
     connection.execute(f"load {_quoted(str(extension))}")
+
+
+def _escaped(value: str) -> str:
+    """A value in a connection string of libpq."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _quoted(text: str) -> str:

@@ -32,15 +32,14 @@ class Backend(Protocol):
 
     Attributes:
         dialect: The plan that fits it: sqlite, duckdb, postgres, mysql or mariadb.
-        cascades: Whether the engine has ON DELETE CASCADE and SET NULL.
-        cascades_past_triggers: Whether a cascade fires no trigger, so that the parent of a row that
-            never changes must not be deleted.
+        quote_mark: What stands around a name.
+        unseen: Kinds of things that this user is not shown, so that nobody can say they are missing.
         checks_parents: Whether it refuses a new table whose reference points to no key.
     """
 
     dialect: str
-    cascades: bool
-    cascades_past_triggers: bool
+    quote_mark: str
+    unseen: Collection[str] = ()
     checks_parents: bool
 
     def expected(self, plan: Sequence[Step], declaration: Mapping[str, Table]) -> Catalogue:
@@ -51,7 +50,7 @@ class Backend(Protocol):
         """Whether the engine lets a column of these types reference the other one."""
         ...
 
-    def indexes(self, column: ColumnFacts) -> bool:
+    def can_index(self, column: ColumnFacts) -> bool:
         """Whether the engine takes a column of this type into an index as a whole."""
         return True
 
@@ -89,12 +88,12 @@ class Backend(Protocol):
         """
         ...
 
-    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
-        """Whether rows would break a unique index over these columns."""
-        ...
+    def finds(self, query: str) -> bool:
+        """Whether a query gives a row.
 
-    def is_empty(self, table: str) -> bool:
-        """Whether a table has no row."""
+        Raises:
+            GraceError: The database refuses it.
+        """
         ...
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -108,6 +107,38 @@ class Backend(Protocol):
     def close(self) -> None:
         """Give the database back."""
         ...
+
+    def quoted(self, name: str) -> str:
+        """A name as SQL of this engine."""
+        mark = self.quote_mark
+        return f"{mark}{name.replace(mark, mark * 2)}{mark}"
+
+    def is_empty(self, table: str) -> bool:
+        """Whether a table has no row."""
+        return not self.finds(f"select 1 from {self.quoted(table)} limit 1")
+
+    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
+        """Whether rows would break a unique index over these columns; those with a NULL never do."""
+        names = [self.quoted(name) for name in columns]
+        present = " and ".join(f"{name} is not null" for name in names)
+        return self.finds(
+            f"select 1 from {self.quoted(table)} where {present}"
+            f" group by {', '.join(names)} having count(*) > 1 limit 1"
+        )
+
+    def has_orphans(self, table: str, column: str, parent: str, key: str) -> bool:
+        """Whether rows would break a reference to an existing table."""
+        own, target = self.quoted(column), self.quoted(key)
+        return self.finds(
+            f"select 1 from {self.quoted(table)} as child left join {self.quoted(parent)} as parent"
+            f" on child.{own} = parent.{target}"
+            f" where child.{own} is not null and parent.{target} is null limit 1"
+        )
+
+    def has_breach(self, table: str, column: str, condition: str) -> bool:
+        """Whether rows would break a check, with the column as `{column}`."""
+        words = condition.replace("{column}", self.quoted(column))
+        return self.finds(f"select 1 from {self.quoted(table)} where not ({words}) limit 1")
 
     def __enter__(self) -> Self:
         """The connection itself."""

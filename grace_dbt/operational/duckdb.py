@@ -7,7 +7,7 @@ import re
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -53,8 +53,7 @@ class DuckDBBackend(Backend):
     """One DuckDB file (see `Backend`)."""
 
     dialect = "duckdb"
-    cascades = False
-    cascades_past_triggers = False
+    quote_mark = '"'
     checks_parents = True
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
@@ -159,20 +158,9 @@ class DuckDBBackend(Backend):
         """See `Backend.execute`."""
         self._rows(sql)
 
-    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
-        """See `Backend.has_duplicates`; rows with a NULL never collide."""
-        names = ['"' + name.replace('"', '""') + '"' for name in columns]
-        present = " and ".join(f"{name} is not null" for name in names)
-        return bool(
-            self._rows(
-                f'select 1 from "{table}" where {present} '
-                f"group by {', '.join(names)} having count(*) > 1 limit 1"
-            )
-        )
-
-    def is_empty(self, table: str) -> bool:
-        """See `Backend.is_empty`."""
-        return not self._rows(f'select 1 from "{table}" limit 1')
+    def finds(self, query: str) -> bool:
+        """See `Backend.finds`."""
+        return bool(self._rows(query))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; row by row is a hundred times slower than by way of a file."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import ssl
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from grace_dbt.errors import GraceError
@@ -93,8 +94,7 @@ def trigger_words(sql: str) -> str:
 class MySQLBackend(Backend):
     """One database of a MySQL or MariaDB server (see `Backend`)."""
 
-    cascades = True
-    cascades_past_triggers = True
+    quote_mark = "`"
     checks_parents = True
 
     def __init__(self, connection: Connection[Cursor], place: str) -> None:
@@ -168,8 +168,8 @@ class MySQLBackend(Backend):
         """See `Backend.fits`: numbers of one size and sign, texts of one collation."""
         return _family(child) == _family(parent)
 
-    def indexes(self, column: ColumnFacts) -> bool:
-        """See `Backend.indexes`: of a long text only a beginning can be indexed."""
+    def can_index(self, column: ColumnFacts) -> bool:
+        """See `Backend.can_index`: of a long text only a beginning can be indexed."""
         return not re.match("(tiny|medium|long)?(text|blob)|json", column.declared_type)
 
     def reflect(self, tables: Collection[str]) -> Catalogue:
@@ -349,33 +349,47 @@ class MySQLBackend(Backend):
             found[table][name] = f"{timing} {event} {action}".lower()
         return found
 
-    def rights(self, tables: Collection[str]) -> Rights:
-        """See `Backend.rights`; a table that this user may not even see counts as absent."""
-        granted = [
+    @property
+    def unseen(self) -> Collection[str]:  # type: ignore[override]
+        """See `Backend.unseen`: the server shows triggers and references to those who may make them."""
+        found = [] if self._may("TRIGGER") else ["trigger"]
+        if not any(map(self._may, ("REFERENCES", "INSERT", "UPDATE", "DELETE", "ALTER"))):
+            found += ["foreign_key", "guard"]
+        return found
+
+    def _may(self, right: str, table: str = "*") -> bool:
+        return any(
+            {right, "ALL PRIVILEGES"} & rights
+            and _covers(scope, self._database)
+            and (name == "*" or name.strip("`").replace("``", "`").lower() == table)
+            for rights, scope, name in self._granted
+        )
+
+    @cached_property
+    def _granted(self) -> list[tuple[set[str], str, str]]:
+        """Rights, database and table of each grant."""
+        return [
             (set(re.split(", ", grant[1])), grant[2], grant[3])
             for (line, *_) in self._rows("show grants")
             if (grant := _GRANT.match(line))
         ]
-        [(database,)] = self._rows("select database()")
 
-        def may(right: str, table: str = "*") -> bool:
-            return any(
-                {right, "ALL PRIVILEGES"} & rights
-                and _covers(scope, database)
-                and (name == "*" or name.strip("`").replace("``", "`").lower() == table)
-                for rights, scope, name in granted
-            )
+    @cached_property
+    def _database(self) -> str:
+        [(name,)] = self._rows("select database()")
+        return str(name)
 
+    def rights(self, tables: Collection[str]) -> Rights:
+        """See `Backend.rights`; a table that this user may not even see counts as absent."""
         there = sorted(self.reflect(tables).tables)
+        writing = ("INSERT", "UPDATE", "DELETE")
         return Rights(
             engine=f"{_NAMES[self.dialect]} {self._version}",
-            unreadable=tuple(table for table in there if not may("SELECT", table)),
+            unreadable=tuple(table for table in there if not self._may("SELECT", table)),
             unwritable=tuple(
-                table
-                for table in there
-                if not all(may(right, table) for right in ("INSERT", "UPDATE", "DELETE"))
+                table for table in there if not all(self._may(right, table) for right in writing)
             ),
-            creates=may("CREATE"),
+            creates=self._may("CREATE"),
         )
 
     @contextmanager
@@ -413,20 +427,9 @@ class MySQLBackend(Backend):
         """See `Backend.execute`."""
         self._rows(sql)
 
-    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
-        """See `Backend.has_duplicates`; rows with a NULL never collide."""
-        names = ["`" + name.replace("`", "``") + "`" for name in columns]
-        present = " and ".join(f"{name} is not null" for name in names)
-        return bool(
-            self._rows(
-                f"select 1 from `{table}` where {present} "
-                f"group by {', '.join(names)} having count(*) > 1 limit 1"
-            )
-        )
-
-    def is_empty(self, table: str) -> bool:
-        """See `Backend.is_empty`."""
-        return not self._rows(f"select 1 from `{table}` limit 1")
+    def finds(self, query: str) -> bool:
+        """See `Backend.finds`."""
+        return bool(self._rows(query))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; the driver puts many rows into one statement."""
@@ -519,7 +522,12 @@ _KNOWN = (
         "Run the command again later, or raise max_connections.",
     ),
     (
-        (1053, 1317, 1927, 1969, 2006, 2013, 2014, 3024, 4031),
+        (1969, 3024),
+        "{place} broke off a statement: {reason}.",
+        "Raise max_statement_time or max_execution_time for this user, and run the command again.",
+    ),
+    (
+        (1053, 1317, 1927, 2006, 2013, 2014, 4031),
         "The connection to {place} was lost: {reason}.",
         "Check that a MySQL or MariaDB server answers there, and run the command again.",
     ),

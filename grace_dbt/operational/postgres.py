@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
@@ -119,8 +119,7 @@ class PostgresBackend(Backend):
     """One schema of a PostgreSQL database (see `Backend`)."""
 
     dialect = "postgres"
-    cascades = True
-    cascades_past_triggers = False
+    quote_mark = '"'
     checks_parents = True
 
     def __init__(self, connection: Connection, place: str) -> None:
@@ -387,20 +386,9 @@ class PostgresBackend(Backend):
         with _explained(self._place), self._connection.cursor() as cursor:
             cursor.execute(sql)
 
-    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
-        """See `Backend.has_duplicates`; rows with a NULL never collide."""
-        names = ['"' + name.replace('"', '""') + '"' for name in columns]
-        present = " and ".join(f"{name} is not null" for name in names)
-        return bool(
-            self._rows(
-                f'select 1 from "{table}" where {present} '
-                f"group by {', '.join(names)} having count(*) > 1 limit 1"
-            )
-        )
-
-    def is_empty(self, table: str) -> bool:
-        """See `Backend.is_empty`."""
-        return not self._rows(f'select 1 from "{table}" limit 1')
+    def finds(self, query: str) -> bool:
+        """See `Backend.finds`."""
+        return bool(self._rows(query))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; COPY is many times faster than statements."""
@@ -445,6 +433,18 @@ def _spelled(value: object) -> str:
 # (codes of the server, words of the client library where there is no code yet, message, hint)
 _KNOWN = (
     (
+        ("53300",),
+        ("too many", "connection slots"),
+        "{place} has no free connection: {reason}.",
+        "Run the command again later, or raise max_connections, or the limit of the user.",
+    ),
+    (
+        ("57014",),
+        (),
+        "{place} broke off a statement: {reason}.",
+        "Raise statement_timeout for this user, and run the command again.",
+    ),
+    (
         ("28",),
         ("password", "pg_hba.conf", 'role "'),
         "{place} does not let this user in: {reason}.",
@@ -461,12 +461,6 @@ _KNOWN = (
         ('database "',),
         "There is no database to be reached at {place}: {reason}.",
         "Create it with createdb, or name another one with --db.",
-    ),
-    (
-        ("53300",),
-        ("too many", "connection slots"),
-        "{place} has no free connection: {reason}.",
-        "Run the command again later, or raise max_connections.",
     ),
     (
         ("57P", "08"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -70,6 +70,7 @@ class SchemaChange:
             break; run only when asked for.
         adopted: Names of the tables of another writer.
         extra: Names of tables that nobody declared.
+        unseen: Kinds of things that this user is not shown; nothing is said of them.
         drift: Every difference that running the statements leaves.
     """
 
@@ -77,6 +78,7 @@ class SchemaChange:
     mends: tuple[Step, ...] = ()
     adopted: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
 
 
@@ -92,6 +94,7 @@ class InitReport:
         mends: What `enforce` would run besides.
         adopted: Tables that another writer made.
         extra: Tables that nobody declared.
+        unseen: Kinds of things that this user is not shown; nothing is said of them.
         drift: Differences that remain.
     """
 
@@ -102,6 +105,7 @@ class InitReport:
     mends: tuple[Step, ...] = ()
     adopted: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     drift: tuple[Drift, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
@@ -117,6 +121,7 @@ class InitReport:
             "planned": [] if self.applied else [step.sql for step in self.steps],
             "adopted": list(self.adopted),
             "extra": list(self.extra),
+            "unseen": list(self.unseen),
             "drift": [asdict(drift) for drift in self.drift],
         }
 
@@ -147,7 +152,7 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
         declaration = load_declaration()
         made = database.expected(plan.steps, declaration)
         change = prepare(plan, found, made, declaration, database)
-        change = _hold_back_duplicates(change, found, made, database.has_duplicates)
+        change = _hold_back(change, found, made, declaration, database)
         return enforced(change) if enforce else change
 
     if nothing:
@@ -173,37 +178,35 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
         change.mends,
         change.adopted,
         change.extra,
+        change.unseen,
         drift,
     )
 
 
-def require_tables(url: OperationalUrl) -> None:
+def require_tables(url: OperationalUrl, *, readable: Collection[str] = ()) -> None:
     """Fail where there is nothing of Grace to read; one missing table among others is no matter.
 
-    Raises:
-        GraceError: The database is missing, damaged or locked, or has not one declared table.
-    """
-    with open_database(url, write=False) as backend:
-        if not backend.reflect(load_declaration().keys()).tables:
-            raise GraceError(
-                f"{url} has none of Grace's tables.", f"Create them with: grace-dbt init --db {url}"
-            )
-
-
-def require_readable(url: OperationalUrl) -> None:
-    """Fail where a run that broke off could not read its source: it is gone, or a right is missing.
+    Args:
+        url: The database.
+        readable: Tables that this user has to be able to read, if they are there: a server shows
+            one without columns to who may not, as if it were missing.
 
     Raises:
-        GraceError: As `require_tables`, or the user may not read a table that is there.
+        GraceError: The database is missing, damaged, locked or out of reach, has not one declared
+            table, or a right is missing.
     """
-    with open_database(url, write=False) as backend:
-        found = backend.reflect(load_declaration().keys()).tables
-        unreadable = backend.rights(found).unreadable
-    if unreadable:
-        shown = ", ".join(unreadable[:5]) + (", ..." if len(unreadable) > 5 else "")
+    with open_database(url, write=False) as database:
+        found = database.reflect(load_declaration().keys()).tables
+        refused = database.rights(readable).unreadable if readable else ()
+    if not found:
         raise GraceError(
-            f"{url}: the user may not read {len(unreadable)} of {len(found)} tables: {shown}.",
-            "Give it the right to read them: docs/servers.md says which each command needs.",
+            f"{url} has none of Grace's tables.", f"Create them with: grace-dbt init --db {url}"
+        )
+    if refused:
+        shown = ", ".join(refused[:5]) + (f" and {len(refused) - 5} more" if refused[5:] else "")
+        raise GraceError(
+            f"The user of {url} may not read {shown}.",
+            "Grant SELECT; docs/servers.md says what each command needs.",
         )
 
 
@@ -234,7 +237,7 @@ def prepare(
             work.table(step)
         elif step.kind == "comment":
             work.comment(step)
-        else:
+        elif step.kind not in engine.unseen:
             work.part(step)
     extra = sorted(
         name for name, kind in found.names.items() if kind == "table" and name not in made.tables
@@ -244,6 +247,7 @@ def prepare(
         tuple(work.mends),
         tuple(work.adopted),
         tuple(extra),
+        tuple(engine.unseen),
         tuple(work.drift),
     )
 
@@ -314,6 +318,8 @@ class _Comparison:
         expected = self.made.tables[step.name.lower()]
         unfit = self.unfit_parents(step.name)
         for drift in differences(self.declaration[step.name], facts, expected):
+            if drift.kind in self.engine.unseen:
+                continue
             mend = self.known_mends.get((drift.table, drift.kind, drift.object))
             if mend is not None and drift.kind == "column":
                 self.addable.add((drift.table, drift.object))
@@ -384,7 +390,9 @@ class _Comparison:
             own, key = (t.column(table.primary_key[0]) for t in (expected, facts))
             return own is not None and key is not None and self.engine.fits(own, key)
         present = {name: facts.column(name) for name in needed if name}
-        if step.kind == "index" and not all(self.engine.indexes(c) for c in present.values() if c):
+        if step.kind == "index" and not all(
+            self.engine.can_index(c) for c in present.values() if c
+        ):
             return False
         return all(
             name and (present[name] or (step.table, name) in self.addable) for name in needed
@@ -548,57 +556,76 @@ def _serves(index: IndexFacts, wanted: IndexFacts) -> bool:
     )
 
 
-def _hold_back_duplicates(
+def _hold_back(
     change: SchemaChange,
     found: Catalogue,
     made: Catalogue,
-    has_duplicates: Callable[[str, Collection[str]], bool],
+    declaration: Mapping[str, Table],
+    database: Backend,
 ) -> SchemaChange:
-    """Take out the unique indexes that rows forbid: one of them would undo everything else."""
-
-    def forbidden(step: Step) -> bool:
-        facts = found.tables.get(step.table.lower())
-        if facts is None or step.kind not in ("index", "unique"):
-            return False
-        columns: tuple[str | None, ...] = (step.name,)
-        if step.kind == "index":
-            index = made.tables[step.table.lower()].indexes[step.name.lower()]
-            columns = index.columns if index.unique else ()
-        stored = [column for name in columns if name and (column := facts.column(name))]
-        # A column that this run adds is NULL in every row, and nothing equals it.
-        return len(stored) == len(columns) > 0 and has_duplicates(
-            step.table, [column.name for column in stored]
-        )
-
-    held = [step for step in change.statements + change.mends if forbidden(step)]
-    if not held:
+    """Take out the statements that rows forbid: one of them would undo everything else."""
+    obstacles = {
+        step: words
+        for step in change.statements + change.mends
+        if (words := _obstacle(step, found, made, declaration, database))
+    }
+    if not obstacles:
         return change
-    names = {(step.table, step.kind, step.name) for step in held}
+    held = {(step.table, step.kind, step.name): words for step, words in obstacles.items()}
+    kept = [drift for drift in change.drift if (drift.table, drift.kind, drift.object) not in held]
+    reasons = [
+        Drift(
+            step.table,
+            step.kind,
+            step.name,
+            describe_index(made.tables[step.table.lower()].indexes[step.name.lower()])
+            if step.kind == "index"
+            else step.kind.replace("_", " "),
+            f"{ABSENT}, and {words} stand in the way",
+            step.sql,
+        )
+        for step, words in obstacles.items()
+    ]
     return replace(
         change,
-        statements=tuple(step for step in change.statements if step not in held),
-        mends=tuple(step for step in change.mends if step not in held),
-        drift=(
-            *(
-                drift
-                for drift in change.drift
-                if (drift.table, drift.kind, drift.object) not in names
-            ),
-            *(
-                Drift(
-                    step.table,
-                    step.kind,
-                    step.name,
-                    describe_index(made.tables[step.table.lower()].indexes[step.name.lower()])
-                    if step.kind == "index"
-                    else "unique",
-                    f"{ABSENT}, and rows that are equal in it stand in the way",
-                    step.sql,
-                )
-                for step in held
-            ),
-        ),
+        statements=tuple(step for step in change.statements if step not in obstacles),
+        mends=tuple(step for step in change.mends if step not in obstacles),
+        drift=(*kept, *reasons),
     )
+
+
+def _obstacle(
+    step: Step,
+    found: Catalogue,
+    made: Catalogue,
+    declaration: Mapping[str, Table],
+    database: Backend,
+) -> str | None:
+    """Which rows forbid a statement. A column that the same run adds is NULL in every row."""
+    facts, expected = found.tables.get(step.table.lower()), made.tables[step.table.lower()]
+    if facts is None:
+        return None
+    if step.kind in ("index", "unique"):
+        index = expected.indexes[step.name.lower()] if step.kind == "index" else None
+        columns = index.columns if index else (step.name,)
+        stored = [column.name for name in columns if name and (column := facts.column(name))]
+        unique = index is None or index.unique
+        if unique and len(stored) == len(columns) and database.has_duplicates(step.table, stored):
+            return "rows that are equal in it"
+    column = facts.column(step.name)
+    if step.kind == "foreign_key" and column:
+        [key] = [key for key in expected.foreign_keys if key.columns == (step.name,)]
+        if key.parent.lower() not in found.tables:
+            orphaned = database.has_breach(step.table, column.name, "{column} is null")
+        else:
+            [target] = key.parent_columns
+            orphaned = database.has_orphans(step.table, column.name, key.parent, target)
+        return "rows without a parent" if orphaned else None
+    if step.kind == "check" and column:
+        checks = declaration[step.table].column(step.name).checks
+        if any(database.has_breach(step.table, column.name, check) for check in checks):
+            return "rows that break it"
+    return None
 
 
 def _condition(text: str) -> str:

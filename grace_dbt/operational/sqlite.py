@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -78,8 +78,7 @@ class SQLiteBackend(Backend):
     """One SQLite file (see `Backend`)."""
 
     dialect = "sqlite"
-    cascades = True
-    cascades_past_triggers = False
+    quote_mark = '"'
     checks_parents = False
 
     def __init__(self, connection: sqlite3.Connection, place: str) -> None:
@@ -229,22 +228,10 @@ class SQLiteBackend(Backend):
         with _explained(self._place):
             self._connection.execute(sql)
 
-    def has_duplicates(self, table: str, columns: Iterable[str]) -> bool:
-        """See `Backend.has_duplicates`; rows with a NULL never collide."""
-        names = ['"' + name.replace('"', '""') + '"' for name in columns]
-        present = " and ".join(f"{name} is not null" for name in names)
+    def finds(self, query: str) -> bool:
+        """See `Backend.finds`."""
         with _explained(self._place):
-            return bool(
-                self._rows(
-                    f'select 1 from "{table}" where {present} '
-                    f"group by {', '.join(names)} having count(*) > 1 limit 1"
-                )
-            )
-
-    def is_empty(self, table: str) -> bool:
-        """See `Backend.is_empty`."""
-        with _explained(self._place):
-            return not self._rows(f'select 1 from "{table}" limit 1')
+            return bool(self._rows(query))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`."""

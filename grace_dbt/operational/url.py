@@ -178,7 +178,8 @@ class ServerUrl(OperationalUrl):
             port = parts.port
         except ValueError:
             port, parts = None, None
-        if parts is None or parts.fragment or "#" in rest:
+        # What is not escaped may have ended up anywhere, and is never quoted.
+        if parts is None or "#" in rest or "@" in parts.query:
             raise _usage(
                 f"The URL of the {dialect} database can't be read.",
                 "Escape the characters @ : / ? # % of a name or password: %40 %3A %2F %3F %23 %25.",
@@ -197,9 +198,15 @@ class ServerUrl(OperationalUrl):
         tls = {name: query.pop(name, "") or default(name) for name in _TLS_OPTIONS[dialect]}
         namespace = query.pop("schema", "") or "public" if dialect == "postgres" else ""
         if query:
+            options = (
+                "service",
+                "host",
+                *(["schema"] if namespace else []),
+                *_TLS_OPTIONS[dialect],
+            )
             raise _usage(
                 f"The URL has an unknown option: {min(query)}.",
-                f"Options are: {', '.join(('service', 'host', *_TLS_OPTIONS[dialect]))}.",
+                f"Options are: {', '.join(options)}.",
             )
         user = given["user"] or default("user") or getpass.getuser()
         database = given["database"] or default("database")
@@ -207,6 +214,11 @@ class ServerUrl(OperationalUrl):
             raise _usage(
                 f"The URL of the {dialect} database names no database.",
                 f"Use {_scheme(dialect)}://user@host/database.",
+            )
+        if '"' in (namespace if dialect == "postgres" else database):
+            raise _usage(
+                "The name of the schema holds a double quote, which dbt does not escape.",
+                "Rename it, or name another one.",
             )
         host = given["host"] or default("host") or "localhost"
         text = given["port"] or default("port") or ("5432" if dialect == "postgres" else "3306")
@@ -295,7 +307,9 @@ def _service(dialect: str, query: dict[str, str]) -> Mapping[str, str]:
             allow_no_value=True, strict=False, delimiters=("=",), comment_prefixes=("#", ";")
         )
         try:
-            parser.read_string(path.read_text(encoding="utf-8"))
+            lines = path.read_text(encoding="utf-8").splitlines()
+            # Directives of MySQL such as !includedir belong to no section.
+            parser.read_string("\n".join(line for line in lines if not line.startswith("!")))
         except FileNotFoundError:
             continue
         except (OSError, ValueError, configparser.Error) as error:

@@ -1,7 +1,7 @@
 {#- Column names such as offset, user, trigger and references are reserved words somewhere: every name is always quoted. -#}
 {% macro quote_name(name, dialect) %}
     {% set mark = for_dialect('quote_mark', dialect)() %}
-    {{ return(mark ~ name ~ mark) }}
+    {{ return(mark ~ name | replace(mark, mark ~ mark) ~ mark) }}
 {% endmacro %}
 
 {% macro quote_names(names, dialect) %}

@@ -40,7 +40,7 @@
     {% if target.type != 'duckdb' or not scheme %}
         {{ return(target.type) }}
     {% endif %}
-    {{ return('postgres' if scheme in ('postgresql', 'postgres') else 'mysql' if scheme in ('mysql', 'mariadb') else scheme) }}
+    {{ return('postgres' if scheme == 'postgresql' else scheme) }}
 {% endmacro %}
 
 {#- How each engine says the text of a stored value. -#}
@@ -69,13 +69,13 @@
 
 {#-
     The scanner takes a text with a binary collation for bytes. The session is in UTC, so a TIMESTAMP is as well. A BIT is the
-    byte of its number, unless it is calculated with.
+    byte of its number, unless it is calculated with; a FLOAT would be told by six digits.
 -#}
 {% macro mysql__stored_cell(column, type) %}
     {% if type == 'blob' %}
         {{ return('hex(' ~ column ~ ')') }}
     {% endif %}
-    {% set value = column ~ ' + 0' if type == 'boolean' else column %}
+    {% set value = {'boolean': column ~ ' + 0', 'float': 'cast(' ~ column ~ ' as double)'}.get(type, column) %}
     {{ return('convert(' ~ value ~ ' using utf8mb4) collate utf8mb4_general_ci') }}
 {% endmacro %}
 

@@ -48,7 +48,7 @@
     {{ return(run_query(probes | join('\nunion all\n')).columns[0].values() | list if probes else []) }}
 {% endmacro %}
 
-{#- Names of operational tables where an unqualified name leads, outside the embedded schema. -#}
+{#- Names of operational tables in the same database, outside the embedded schema. -#}
 {% macro relations_elsewhere(tables) %}{{ return(adapter.dispatch('relations_elsewhere', 'grace')(tables)) }}{% endmacro %}
 
 {#- A database of its own holds nothing but the embedded schema. -#}
@@ -62,8 +62,8 @@
         where
             relations.relname in ('{{ tables | map(attribute='name') | join("', '") }}')
             and relations.relkind in ('r', 'p')
-            and namespaces.nspname = any(current_schemas(false))
             and namespaces.nspname <> '{{ tables[0].schema }}'
+            and namespaces.nspname not like 'pg\_%'
             and has_schema_privilege(namespaces.oid, 'usage')
             and has_table_privilege(relations.oid, 'select')
         order by relation_name

@@ -5,17 +5,20 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from conftest import SERVERS
+from places import Place
 from test_fact_parity import assert_parity, contract, insert
 
 from grace_dbt.dbt_commands import build
 from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.operational.url import FileUrl
+from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.publishing import current
 from grace_dbt.refresh import refresh
 from grace_dbt.settings import Settings
@@ -185,6 +188,25 @@ def test_a_table_that_vanishes_leaves_what_was_landed(keyless: Path) -> None:
     assert {(s.table, s.missing, s.read) for s in report.sources} >= {("action_contracts", True, 0)}
     assert any("action_contracts is missing" in warning for warning in report.warnings)
     assert published(settings, FACTS) == before != []
+
+
+@pytest.mark.parametrize("dialect", SERVERS)
+def test_what_a_server_lacks_is_null(
+    dialect: str, new_place: Callable[[str], Place], tmp_path: Path
+) -> None:
+    """Of the tables one is there, of its columns some, one in another letter case, one a single bit."""
+    place = new_place(dialect)
+    mark = place.mark
+    place.run(
+        f"create table action_contracts (id char(1), {mark}Tier{mark} varchar(9), requires_approval bit(1))",
+        "insert into action_contracts values ('a', 'tier_2', b'1'), ('b', 'tier_1', null)",
+    )
+    settings = Settings(tmp_path / "home", OperationalUrl.parse(place.url))
+    report = refresh(settings)
+    assert published(settings, FACTS) == [("a", None, "tier_2"), ("b", None, "tier_1")]
+    assert ("a", "requires_approval", "unreadable") not in published(settings, FINDINGS)
+    assert ("b", "requires_approval", "missing") in published(settings, FINDINGS)
+    assert [s.table for s in report.sources if not s.missing] == ["action_contracts"]
 
 
 def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path, templates: Path) -> None:

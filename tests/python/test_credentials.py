@@ -195,12 +195,45 @@ def test_a_missing_right(
             f"grant show view on `{database.database}`.* to '{guest}'@'%'",
         )
         grants = [f"grant select on `{database.database}`.* to '{guest}'@'%'"]
-    list(refused(grace_cli, mine, "refresh"))
+    list(refused(grace_cli, mine, "refresh", "health"))
     database.execute(*grants)
     reading = grace_cli.run("refresh", GRACE_OPERATIONAL_URL=mine)
     assert reading.returncode == 0, reading.stderr
-    [(error, _)] = refused(grace_cli, mine, "simulate --contracts 5")
-    assert "denied" in error.lower() or "right" in error.lower()
+    looked = grace_cli.run("health", "--json", GRACE_OPERATIONAL_URL=mine)
+    assert looked.returncode == 0, looked.stdout + looked.stderr
+    for error, _ in refused(grace_cli, mine, "simulate --contracts 5"):
+        assert "denied" in error.lower() or "right" in error.lower()
+
+
+@EACH_SERVER
+def test_a_service_file_is_enough(
+    dialect: str, new_database: Callable[[str], Server], grace_cli: GraceCli
+) -> None:
+    database = new_database(dialect)
+    name = "dbname" if dialect == "postgres" else "database"
+    file = grace_cli.home / "services"
+    file.write_text(
+        f"[ops]\nhost=127.0.0.1\nport={database.port}\nuser=grace\npassword={PASSWORD}\n"
+        f"{name}={database.database}\n"
+    )
+    for command in (("init",), ("simulate", "--contracts", "5"), ("refresh",)):
+        done = grace_cli.run(
+            *command,
+            GRACE_OPERATIONAL_URL=f"{database.scheme}:///?service=ops",
+            PGSERVICEFILE=str(file),
+            MYSQL_OPTION_FILE=str(file),
+        )
+        assert done.returncode == 0, done.stderr
+        assert not traces(done.stdout, done.stderr)
+    file.unlink()
+    assert not traces_under(grace_cli.home)
+
+
+def test_an_argument_that_is_no_url_of_ours_is_left_alone(grace_cli: GraceCli) -> None:
+    variables = "{who: 'http://ann:word@example.org'}"
+    done = grace_cli.run("build", "--vars", variables, "--select", "nothing_of_this_name")
+    assert done.returncode == 3, done.stderr
+    assert "There is no sqlite database" in done.stderr
 
 
 @pytest.mark.parametrize("start", [postgres_server, mariadb_server], ids=SERVERS)

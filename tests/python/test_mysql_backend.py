@@ -307,6 +307,14 @@ def test_a_connection_that_is_cut_is_said_to_be_lost(grace: Server) -> None:
     assert PASSWORD not in str(refusal.value)
 
 
+def test_a_time_limit_is_named(grace: Server) -> None:
+    with opened(grace.url) as database:
+        database.execute("set session max_statement_time = 0.001")
+        with pytest.raises(GraceError, match=r"broke off a statement") as refusal:
+            database.reflect(NAMES)
+    assert "max_statement_time" in refusal.value.hint
+
+
 @pytest.mark.parametrize(
     "greeting", [None, b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"\x05\0\0\0\x0a5.5\0"]
 )

@@ -134,6 +134,24 @@ def test_rights_are_those_that_were_granted(place: Place) -> None:
     assert rights.engine == f"PostgreSQL {version.split()[0]}"
 
 
+@pytest.mark.parametrize(
+    ("limit", "reason", "hint"),
+    [
+        ("connection limit 0", "has no free connection: too many", "limit of the user"),
+        ("set statement_timeout = 1", "broke off a statement: canceling", "statement_timeout"),
+    ],
+)
+def test_a_limit_of_the_user_is_named(limit: str, reason: str, hint: str, place: Place) -> None:
+    assert place.server
+    name = f"limited_{place.server.database}"
+    place.run(f"create role {name} login password '{PASSWORD}'", f"alter role {name} {limit}")
+    with pytest.raises(GraceError) as refusal, connect(place, user=name) as database:
+        database.execute("select pg_sleep(5)")
+    assert reason in refusal.value.message
+    assert hint in refusal.value.hint
+    assert refusal.value.exit_code == ExitCode.ENVIRONMENT
+
+
 @pytest.mark.parametrize("moment", ["between", "within"])
 def test_a_server_that_is_lost(moment: str, place: Place) -> None:
     end = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'grace-dbt'"

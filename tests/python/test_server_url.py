@@ -57,11 +57,14 @@ def test_a_password_is_never_shown() -> None:
     [
         "postgresql://ann:s3cret#x@localhost/grace",
         "postgresql://ann:s3cret/x@localhost/grace",
+        "postgresql://ann:12?s3cret@localhost/grace",
         "postgresql://ann:s3cret@localhost:port/grace",
         "mysql://ann:s3cret@localhost/",
         "mysql://ann:s3cret@localhost/grace?colour=s3cret",
         "mysql://ann:s3cret@localhost/grace?ssl-mode=maybe",
         "postgresql://ann:s3cret@localhost/grace?service=nobody",
+        "postgresql://ann:s3cret@localhost/grace?schema=a%22b",
+        "mysql://ann:s3cret@localhost/a%22b",
         "oracle://ann:s3cret@localhost/grace",
         "ann:s3cret@localhost/grace",
     ],
@@ -103,7 +106,7 @@ def test_a_service_of_postgres(tmp_path: Path) -> None:
 def test_a_service_of_mysql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = tmp_path / "options.cnf"
     options.write_text(
-        "[client]\nuser=other\n[grace]\nhost = localhost\nuser = ann\ndatabase = ops\n"
+        "!includedir /etc/mysql/conf.d/\n[client]\nuser=other\n[grace]\nhost = localhost\nuser = ann\ndatabase = ops\n"
         'password = "p#w"\nssl-mode = required\nskip-something\n'
     )
     monkeypatch.setenv("MYSQL_OPTION_FILE", str(options))

@@ -35,7 +35,7 @@ def openssl(folder: Path, *words: str) -> None:
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two authorities, of which `ours` signed the certificate of 127.0.0.1 and of no other name."""
-    folder = tmp_path_factory.mktemp("certificates")
+    folder = tmp_path_factory.mktemp("with a blank")
     for name in ("ours", "other"):
         openssl(
             folder,
