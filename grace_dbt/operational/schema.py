@@ -622,6 +622,9 @@ def _obstacle(
             orphaned = database.has_orphans(step.table, column.name, key.parent, target)
         return "rows without a parent" if orphaned else None
     if step.kind == "check" and column:
+        own = expected.column(step.name)
+        if own is None or column.kind != own.kind:
+            return "values of another type"
         checks = declaration[step.table].column(step.name).checks
         if any(database.has_breach(step.table, column.name, check) for check in checks):
             return "rows that break it"

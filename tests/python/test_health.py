@@ -180,8 +180,8 @@ SAID_OF_SCHEMA: tuple[Said, ...] = (
     ("schema", "source_trust_history", "column context is missing"),
     ("schema", "source_trust_history", "type old_reputation is "),
     ("schema", "source_trust_history", "not null source_id is nullable; declared: not null"),
-    ("schema", "source_trust_history", "foreign key source_id is missing"),
-    ("schema", "source_trust_history", "check old_reputation is missing"),
+    ("schema", "source_trust_history", "foreign key source_id is "),
+    ("schema", "source_trust_history", "check old_reputation is "),
     ("schema", "source_trust_history", "check new_reputation is missing"),
     ("schema", "source_trust_history", "index ix_source_trust_history__source_id is missing"),
 )
@@ -294,7 +294,12 @@ def test_every_fault_is_found(case: Case) -> None:
 
 def test_a_mend_is_what_init_would_run(cli: GraceCli, case: Case) -> None:
     planned = cli.run("init", "--enforce", "--dry-run", "--json", "--db", case.bad.url)
-    mends = [finding["mend"] for finding in case.report["findings"] if finding["mend"]]
+    mended = [finding for finding in case.report["findings"] if finding["mend"]]
+    # Rows forbid the reference of `nobody`, and the check on a column of another type.
+    held = [finding for finding in mended if "in the way" in finding["found"]]
+    assert len(held) == (2 if case.good.server else 0)
+    assert all(finding["advice"].startswith("Settle") for finding in held)
+    mends = [finding["mend"] for finding in mended if finding not in held]
     assert len(mends) >= 3
     assert sorted(mends) == sorted(json.loads(planned.stdout)["planned"])
 
@@ -360,8 +365,7 @@ def test_what_may_not_be_read_is_named(cli: GraceCli, fresh_place: Callable[[str
     url = f"postgresql://health_reader:reader@127.0.0.1:{place.server.port}/{database}"
     blind = cli.run("health", "--db", url)
     assert (blind.returncode, blind.stdout) == (3, "")
-    assert "2 tables of" in blind.stderr
-    assert "alerts, models" in blind.stderr
+    assert "may not read alerts, models." in blind.stderr
     run(place, "grant select on alerts, models to health_reader")
     reading = cli.run("health", "--db", url, "--json")
     assert reading.returncode == 0, reading.stderr

@@ -334,6 +334,23 @@ def test_adopts_and_changes_nothing(others: Place, run_init: RunInit) -> None:
     assert not run_init(others).steps
 
 
+@EACH_SERVER
+def test_a_unique_column_comes_with_its_index(
+    dialect: str, new_place: NewPlace, run_init: RunInit
+) -> None:
+    """Rows can't be equal in a column that is not there yet."""
+    place = new_place(dialect)
+    place.run(
+        "create table benchmark_runs (id bigint primary key)",
+        "insert into benchmark_runs values (1), (2)",
+    )
+    planned = run_init(place, enforce=True, dry_run=True)
+    own = {(step.kind, step.name) for step in planned.steps if step.table == "benchmark_runs"}
+    assert {("column", "run_id"), ("unique", "run_id")} <= own
+    run_init(place, enforce=True)
+    assert not run_init(place, enforce=True, dry_run=True).steps
+
+
 def test_enforces_what_can_be_and_reports_the_rest(others: Place, run_init: RunInit) -> None:
     planned = run_init(others, enforce=True, dry_run=True)
     report = run_init(others, enforce=True)
