@@ -215,6 +215,8 @@ def _severity(kind: str, expected: str) -> Literal["wrong", "note"]:
 
 
 def _schema_advice(drift: Drift, url: str) -> str:
+    if drift.mend and drift.found != ABSENT:
+        return "Settle what stands in the way; then run the statement."
     if drift.mend:
         return f"Run: grace-dbt init --enforce --db {url} (--dry-run shows the statement)"
     if drift.expected == ABSENT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -53,7 +54,7 @@ def main() -> None:
         app()
     except Exception as error:
         if "--debug" in sys.argv:
-            raise
+            traceback.print_exc()
         known = error if isinstance(error, GraceError) else _unexpected(error)
         say_error(known)
         sys.exit(known.exit_code)

@@ -295,9 +295,10 @@ def test_every_fault_is_found(case: Case) -> None:
 def test_a_mend_is_what_init_would_run(cli: GraceCli, case: Case) -> None:
     planned = cli.run("init", "--enforce", "--dry-run", "--json", "--db", case.bad.url)
     mended = [finding for finding in case.report["findings"] if finding["mend"]]
-    # Rows forbid the reference of `nobody`, and the check on a column of another type.
+    # Rows forbid the reference of `nobody`, which MariaDB would not have over a long text at all, and
+    # the check on a column of another type.
     held = [finding for finding in mended if "in the way" in finding["found"]]
-    assert len(held) == (2 if case.good.server else 0)
+    assert len(held) == {"postgres": 2, "mariadb": 1}.get(case.good.dialect, 0)
     assert all(finding["advice"].startswith("Settle") for finding in held)
     mends = [finding["mend"] for finding in mended if finding not in held]
     assert len(mends) >= 3
