@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -29,3 +30,9 @@ class GraceError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+
+
+def listed(names: Sequence[str], shown: int = 5) -> str:
+    """A few names, and how many more there are."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from grace_dbt.dbt_runner import printed_by
 from grace_dbt.declaration import load_declaration
+from grace_dbt.errors import listed
 from grace_dbt.operational.backend import open_database
 from grace_dbt.operational.catalogue import Rights
 from grace_dbt.operational.plan import Step
@@ -175,7 +176,7 @@ def _rights_findings(rights: Rights, schema: InitReport) -> Iterator[Finding]:
         )
     advice = "Nothing to do for health and refresh; init and simulate need a user who may write."
     if rights.unwritable:
-        words = f"{len(rights.unwritable)} tables can't be written: {_some(rights.unwritable)}"
+        words = f"{len(rights.unwritable)} tables can't be written: {listed(rights.unwritable)}"
         yield Finding("rights", "note", url, words, advice)
     elif not rights.creates:
         yield Finding("rights", "note", url, "no table can be created", advice)
@@ -184,7 +185,7 @@ def _rights_findings(rights: Rights, schema: InitReport) -> Iterator[Finding]:
 def _schema_findings(report: InitReport) -> Iterator[Finding]:
     missing = f"Run: grace-dbt init --db {report.url}"
     for step in report.steps:
-        severity = _severity(step.kind, step.name)
+        severity = _severity(step.kind)
         yield Finding(
             "schema", severity, _place(step), f"{step.kind} is missing", missing, step.sql
         )
@@ -209,7 +210,7 @@ def _place(step: Step) -> str:
     return step.table if step.name == step.table else f"{step.table}: {step.name}"
 
 
-def _severity(kind: str, expected: str) -> Literal["wrong", "note"]:
+def _severity(kind: str, expected: str = "") -> Literal["wrong", "note"]:
     """What nobody declared, and what no reader notices, is worth a note."""
     return "note" if kind in _HARMLESS or expected == ABSENT else "wrong"
 
@@ -246,8 +247,3 @@ def span(seconds: float) -> str:
     units = (("days", 86_400, 172_800), ("h", 3600, 3600), ("min", 60, 60))
     unit, size = next(((u, s) for u, s, from_ in units if seconds >= from_), ("s", 1))
     return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = len(names) - 5
-    return ", ".join(names[:5]) + (f" and {more} more" if more > 0 else "")

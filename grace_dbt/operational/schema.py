@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from grace_dbt.declaration import Column, Table, load_declaration
-from grace_dbt.errors import GraceError
+from grace_dbt.errors import GraceError, listed
 from grace_dbt.operational.backend import (
     Backend,
     holds_nothing,
@@ -203,9 +203,8 @@ def require_tables(url: OperationalUrl, *, readable: Collection[str] = ()) -> No
             f"{url} has none of Grace's tables.", f"Create them with: grace-dbt init --db {url}"
         )
     if refused:
-        shown = ", ".join(refused[:5]) + (f" and {len(refused) - 5} more" if refused[5:] else "")
         raise GraceError(
-            f"The user of {url} may not read {shown}.",
+            f"The user of {url} may not read {listed(refused)}.",
             "Grant SELECT; docs/servers.md says what each command needs.",
         )
 

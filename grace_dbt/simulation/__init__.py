@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.errors import ExitCode, GraceError, listed
 from grace_dbt.operational.backend import Backend, open_database
 from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.simulation.book import TABLES, Book
@@ -110,20 +110,14 @@ def _require_empty_tables(url: OperationalUrl, database: Backend) -> None:
     missing = [table for table in TABLES if table not in present]
     if missing:
         raise GraceError(
-            f"The database {url} lacks {_listed(missing)}.",
+            f"The database {url} lacks {listed(missing)}.",
             f"Create the tables first: grace-dbt init --db {url}",
         )
     filled = [table for table in TABLES if not database.is_empty(table)]
     if filled:
         raise GraceError(
             "simulate adds a history to an empty database only; "
-            f"rows are already in {_listed(filled)}.",
+            f"rows are already in {listed(filled)}.",
             "Create a new database with grace-dbt init --db URL, and simulate there.",
             ExitCode.BAD,
         )
-
-
-def _listed(tables: list[str]) -> str:
-    """A few names, and how many more."""
-    shown = ", ".join(tables[:5])
-    return shown if len(tables) <= 5 else f"{shown} and {len(tables) - 5} more tables"

@@ -24,9 +24,9 @@ from places import Place
 from servers import Server, ServerMissingError
 
 ROOT = Path(__file__).parents[2]
-DIALECTS = ("sqlite", "duckdb")
+FILES = ("sqlite", "duckdb")
 SERVERS = ("postgres", "mariadb")
-ENGINES = (*DIALECTS, *SERVERS)
+ENGINES = (*FILES, *SERVERS)
 
 Plan = list[dict[str, str]]
 _NUMBERS = count(1)

@@ -23,7 +23,7 @@ from urllib.parse import quote
 import psycopg2
 import pymysql
 import pytest
-from conftest import DIALECTS, ENGINES, SERVERS, GraceCli, Plan, environment
+from conftest import ENGINES, FILES, SERVERS, GraceCli, Plan, environment
 from grace_sample import SAMPLE, load_grace_sample
 from places import Place
 from row_values import RowMaker
@@ -40,7 +40,7 @@ from grace_dbt.operational.sqlite import check_conditions
 from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.settings import Settings
 
-EACH_DIALECT = pytest.mark.parametrize("dialect", DIALECTS)
+EACH_FILE = pytest.mark.parametrize("dialect", FILES)
 EACH_ENGINE = pytest.mark.parametrize("dialect", ENGINES)
 EACH_SERVER = pytest.mark.parametrize("dialect", SERVERS)
 COUNTS = {
@@ -160,7 +160,7 @@ def test_a_dry_run_on_a_half_made_database_prints_the_other_half(
     assert applied.steps == report.steps
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_any_file_name_will_do(dialect: str, run_init: RunInit, tmp_path: Path) -> None:
     path = tmp_path / "it's 100%25 a?b#c [bold].db"
     place = Place(dialect, path=Path(quote(str(path))))
@@ -237,7 +237,7 @@ def test_converges_after_a_kill_inside_the_transaction(
     assert place.catalogue() == template_places(dialect).catalogue()
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_converges_after_a_kill_at_any_moment(
     dialect: str, grace_cli: GraceCli, run_init: RunInit, template_places: NewPlace,
     new_place: NewPlace,
@@ -774,7 +774,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@EACH_DIALECT
+@EACH_FILE
 @pytest.mark.parametrize("content", [b"not a database\n" * 999, b"x"], ids=["long", "short"])
 def test_a_file_that_is_no_database(
     dialect: str, content: bytes, grace_main: Main, tmp_path: Path
@@ -785,7 +785,7 @@ def test_a_file_that_is_no_database(
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", FILES)
 def test_a_damaged_database(
     dialect: str, grace_main: Main, templates: Path, tmp_path: Path
 ) -> None:
@@ -797,7 +797,7 @@ def test_a_damaged_database(
     assert path.read_bytes() == bytes(content)
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_a_database_of_the_other_engine(
     dialect: str, grace_main: Main, templates: Path, tmp_path: Path
 ) -> None:
@@ -808,7 +808,7 @@ def test_a_database_of_the_other_engine(
     assert digest(path) == before
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_places_where_no_file_can_be(dialect: str, grace_main: Main, tmp_path: Path) -> None:
     fails(grace_main("init", "--db", f"{dialect}:///{tmp_path}"), "is a directory")
     missing = tmp_path / "missing" / "grace.db"
@@ -909,7 +909,7 @@ def test_an_empty_sqlite_file_is_an_empty_database(run_init: RunInit, new_file: 
     assert len(run_init(place).steps) == sum(COUNTS["sqlite"].values())
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_a_read_only_file(
     dialect: str, grace_cli: GraceCli, ddl_plan: dict[str, Plan], fresh_place: NewPlace,
     new_place: NewPlace,
@@ -927,7 +927,7 @@ def test_a_read_only_file(
     assert bytes_of(half) == before
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_a_read_only_directory_and_an_unreadable_file(
     dialect: str, grace_cli: GraceCli, templates: Path, tmp_path: Path
 ) -> None:
@@ -944,7 +944,7 @@ def test_a_read_only_directory_and_an_unreadable_file(
         folder.chmod(0o755)
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_a_full_disk(
     dialect: str, grace_cli: GraceCli, template_places: NewPlace, run_init: RunInit,
     new_place: NewPlace,
@@ -960,7 +960,7 @@ def test_a_full_disk(
     assert place.catalogue() == template_places(dialect).catalogue()
 
 
-@EACH_DIALECT
+@EACH_FILE
 def test_a_locked_database(
     dialect: str, run_init: RunInit, monkeypatch: pytest.MonkeyPatch, new_place: NewPlace
 ) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from conftest import DIALECTS, ENGINES, SERVERS, Plan
+from conftest import ENGINES, FILES, SERVERS, Plan
 from places import Place
 from raw_drivers import Error, RawDatabase
 from row_values import Row, RowMaker, insertion
@@ -49,7 +49,7 @@ def row_maker(
 
         @cache
         def find(dialect: str) -> RowMaker:
-            if dialect in DIALECTS:
+            if dialect in FILES:
                 database = RawDatabase.in_memory(dialect)
                 for step in ddl_plan[dialect]:
                     database.execute(step["sql"])

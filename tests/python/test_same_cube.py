@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import DIALECTS, ENGINES
+from conftest import ENGINES, FILES
 from servers import Server
 from test_fact_parity import assert_parity
 
@@ -43,7 +43,7 @@ def histories(
     for dialect in ENGINES:
         home = folder / f"home_{dialect}"
         url: OperationalUrl
-        if dialect in DIALECTS:
+        if dialect in FILES:
             path = folder / f"operational.{dialect}"
             shutil.copy(templates / f"fresh.{dialect}", path)
             url = FileUrl(dialect, path)
