@@ -30,8 +30,9 @@ demo: install ## From nothing to the success rate by tier and the docs page, ove
 	@$(BIN)/grace-dbt refresh
 	@page=$$($(BIN)/grace-dbt docs --no-serve) && echo "Data dictionary and lineage: $$page"
 
+# A file's tests share what they build, so a file stays in one process.
 test: install ## Run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 install: $(INSTALLED) ## Make .venv with exactly the versions of requirements.lock
 

@@ -102,7 +102,8 @@ def test_a_password_on_the_command_line_leaves_it(
     process = grace_cli.start("init", f"--db={database.url}")
     clean = False
     while process.poll() is None:
-        seen = [line for line in arguments_of_processes().splitlines() if database.database in line]
+        place = f":{database.port}/{database.database}"
+        seen = [line for line in arguments_of_processes().splitlines() if place in line]
         clean = clean or any(database.plain_url in line for line in seen)
         assert not (clean and traces(*seen)), "the password came back"
     output, errors = process.communicate()
