@@ -32,7 +32,7 @@ demo: install ## From nothing to the success rate by tier and the docs page, ove
 
 # A file's tests share what they build, so a file stays in one process.
 test: install ## Run every test
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 install: $(INSTALLED) ## Make .venv with exactly the versions of requirements.lock
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -25,8 +26,14 @@ Said = tuple[str, str, str]
 
 
 def ago(**lengths: float) -> str:
-    """A moment before now, as most writers spell it."""
-    return (datetime.now(UTC) - timedelta(**lengths)).strftime("%Y-%m-%d %H:%M:%S")
+    """A moment before now. `run` puts it in: it may be long from here to there."""
+    return f"<{timedelta(**lengths).total_seconds():.0f} seconds ago>"
+
+
+def spelled(match: re.Match[str]) -> str:
+    """A moment as most writers spell it; one marked with Z as the others do."""
+    moment = datetime.now(UTC) - timedelta(seconds=int(match[1]))
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ" if match[2] else "%Y-%m-%d %H:%M:%S")
 
 
 def insert(table: str, **values: object) -> str:
@@ -128,7 +135,7 @@ GOOD = (
 )  # fmt: skip
 
 BAD = (
-    task("old", ago(minutes=70).replace(" ", "T") + "Z"),
+    task("old", ago(minutes=70) + "Z"),
     job(2, ago(hours=30)),
     source("noisy"),
     sample(3, "noisy", 0.04, minutes=10),
@@ -214,7 +221,8 @@ SAID_OF_COMMENT: Said = ("schema", "log_categories", "comment is missing")
 def run(place: Place, *statements: str) -> None:
     """Run statements whose names are in double quotes and whose times are UTC."""
     zone = ("set time zone 'UTC'",) if place.dialect == "postgres" else ()
-    place.run(*zone, *(sql.replace('"', place.mark) for sql in statements))
+    moments = re.compile(r"<(\d+) seconds ago>(Z?)")
+    place.run(*zone, *(moments.sub(spelled, sql).replace('"', place.mark) for sql in statements))
 
 
 @pytest.fixture(scope="module")

@@ -99,6 +99,7 @@ def test_creates_everything_once(dialect: str, grace_cli: GraceCli, new_place: N
         "planned": [],
         "adopted": [],
         "extra": [],
+        "unseen": [],
         "drift": [],
     }
     before = bytes_of(place) if place.path else place.catalogue()
@@ -867,11 +868,11 @@ def test_a_schema_of_postgres_that_is_not_there(grace_main: Main, new_place: New
 def test_another_schema_of_postgres(new_place: NewPlace, run_init: RunInit) -> None:
     """Tables of the same name beside it are none of its business."""
     place = new_place("postgres")
-    place.run('create schema "My ""Own"', "create table datasets (a integer)")
-    url = place.url + "?schema=My%20%22Own"
+    place.run('create schema "My \'Own"', "create table datasets (a integer)")
+    url = place.url + "?schema=My%20%27Own"
     assert len(run_init(url).steps) == sum(COUNTS["postgres"].values())
     assert not run_init(url).steps
-    [(count,)] = place.run("select count(*) from pg_tables where schemaname = 'My \"Own'")
+    [(count,)] = place.run("select count(*) from pg_tables where schemaname = 'My ''Own'")
     assert count == 96
 
 
