@@ -48,7 +48,7 @@ class Backend(Protocol):
 
     def fits(self, child: ColumnFacts, parent: ColumnFacts) -> bool:
         """Whether the engine lets a column of these types reference the other one."""
-        ...
+        return child.declared_type == parent.declared_type
 
     def can_index(self, column: ColumnFacts) -> bool:
         """Whether the engine takes a column of this type into an index as a whole."""
@@ -215,6 +215,15 @@ def require_directory(url: FileUrl) -> None:
             f"There is no directory {url.path.parent}.",
             "Create it first, or name another file with --db.",
         )
+
+
+def made_in(scratch: Backend, plan: Sequence[Step]) -> Catalogue:
+    """What a plan makes, found by making it: an engine that keeps its statements can be asked."""
+    with scratch:
+        with scratch.transaction():
+            for step in plan:
+                scratch.execute(step.sql)
+        return scratch.reflect({step.table.lower() for step in plan})
 
 
 def file_rights(engine: str, path: Path, existing: Iterable[str]) -> Rights:

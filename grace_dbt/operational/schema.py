@@ -127,7 +127,7 @@ class InitReport:
 
 
 def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = False) -> InitReport:
-    """Create what a database lacks of the operational schema, in one transaction.
+    """Create what a database lacks of the operational schema, in one transaction where there is one.
 
     Safe to run again, at the same time as another run, and after one that was killed. A database
     that lacks nothing is only read.
@@ -138,7 +138,8 @@ def initialise(settings: Settings, *, dry_run: bool = False, enforce: bool = Fal
         enforce: Also run the mends: what tables of another writer lack, and constraints that rows may break.
 
     Raises:
-        GraceError: The database can't be reached, read or written; it is then as it was.
+        GraceError: The database can't be reached, read or written; it is then as it was, but for
+            MySQL, where what a run made stays and the next run goes on from there.
     """
     url = settings.operational
     nothing = holds_nothing(url)
@@ -570,7 +571,7 @@ def _hold_back(
     }
     if not obstacles:
         return change
-    held = {(step.table, step.kind, step.name): words for step, words in obstacles.items()}
+    held = {(step.table, step.kind, step.name) for step in obstacles}
     kept = [drift for drift in change.drift if (drift.table, drift.kind, drift.object) not in held]
     reasons = [
         Drift(

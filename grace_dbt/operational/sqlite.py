@@ -117,16 +117,8 @@ class SQLiteBackend(Backend):
         return cls(sqlite3.connect(":memory:", isolation_level=None), "memory")
 
     def expected(self, plan: Sequence[Step], declaration: Mapping[str, Table]) -> Catalogue:
-        """See `Backend.expected`: found by making it, since the engine keeps the statements."""
-        with self.scratch() as scratch:
-            with scratch.transaction():
-                for step in plan:
-                    scratch.execute(step.sql)
-            return scratch.reflect({step.table.lower() for step in plan})
-
-    def fits(self, child: ColumnFacts, parent: ColumnFacts) -> bool:
-        """See `Backend.fits`."""
-        return child.declared_type == parent.declared_type
+        """See `Backend.expected`."""
+        return backend.made_in(self.scratch(), plan)
 
     def reflect(self, tables: Collection[str]) -> Catalogue:
         """See `Backend.reflect`."""

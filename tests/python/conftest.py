@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 import duckdb
 import pytest
@@ -86,13 +87,20 @@ class GraceCli:
         return [sys.executable, "-m", "grace_dbt", *map(str, arguments)]
 
 
+def untested(reason: str) -> NoReturn:
+    """Say why a test can't run on this machine; in CI that is a failure, since nothing is skipped there."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def without_rights() -> tuple[str, ...]:
     """A prefix that takes root's power over file rights away; skips the test where that can't be done."""
     if os.geteuid() != 0:
         return ()
     if not shutil.which("setpriv"):
         reason = "root may write everything, and setpriv is missing"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        untested(reason)
     return ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 
 
@@ -168,7 +176,7 @@ def _running(kind: str, start: Callable[[], AbstractContextManager[Server]]) -> 
             server = stack.enter_context(start())
         except ServerMissingError as error:
             reason = f"no {kind} to test with: {error}"
-            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+            untested(reason)
         yield server
 
 

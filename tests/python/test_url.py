@@ -17,7 +17,11 @@ from grace_dbt.settings import Settings
         ("sqlite:////var/lib/grace.db", "sqlite", Path("/var/lib/grace.db")),
         ("sqlite:///grace.db", "sqlite", Path.cwd() / "grace.db"),
         ("duckdb:///a/b.duckdb", "duckdb", Path.cwd() / "a" / "b.duckdb"),
-        ("sqlite:////tmp/with%20blank.db", "sqlite", Path("/tmp/with blank.db")),
+        (
+            "sqlite:////var/lib/grace/with%20blank.db",
+            "sqlite",
+            Path("/var/lib/grace/with blank.db"),
+        ),
         ("sqlite:///~/grace.db", "sqlite", Path.home() / "grace.db"),
     ],
 )
@@ -52,9 +56,11 @@ def test_the_option_beats_the_environment_and_that_the_default(
     monkeypatch.delenv("GRACE_OPERATIONAL_URL", raising=False)
     default = FileUrl("sqlite", tmp_path / "operational.sqlite")
     assert Settings.load().operational == default
-    monkeypatch.setenv("GRACE_OPERATIONAL_URL", "duckdb:////tmp/named.duckdb")
-    assert Settings.load().operational == FileUrl("duckdb", Path("/tmp/named.duckdb"))
-    assert Settings.load("sqlite:////tmp/x").operational == FileUrl("sqlite", Path("/tmp/x"))
+    monkeypatch.setenv("GRACE_OPERATIONAL_URL", "duckdb:////var/lib/grace/named.duckdb")
+    assert Settings.load().operational == FileUrl("duckdb", Path("/var/lib/grace/named.duckdb"))
+    assert Settings.load("sqlite:////var/lib/grace/x").operational == FileUrl(
+        "sqlite", Path("/var/lib/grace/x")
+    )
 
 
 def test_a_missing_file_tells_how_to_make_it(tmp_path: Path) -> None:
