@@ -194,18 +194,29 @@ def test_a_table_that_vanishes_leaves_what_was_landed(keyless: Path) -> None:
 def test_what_a_server_lacks_is_null(
     dialect: str, new_place: Callable[[str], Place], tmp_path: Path
 ) -> None:
-    """Of the tables one is there, of its columns some, one in another letter case, one a single bit."""
+    """Of the tables one is there, of its columns some, one in another letter case, one a single bit.
+
+    One time is none: the zero date of MySQL, and the infinity of PostgreSQL.
+    """
     place = new_place(dialect)
     mark = place.mark
+    kind, no_time = {
+        "postgres": ("timestamptz", "infinity"),
+        "mariadb": ("datetime(6)", "0000-00-00 00:00:00"),
+    }[dialect]
     place.run(
-        f"create table action_contracts (id char(1), {mark}Tier{mark} varchar(9), requires_approval bit(1))",
-        "insert into action_contracts values ('a', 'tier_2', b'1'), ('b', 'tier_1', null)",
+        f"create table action_contracts (id char(1), {mark}Tier{mark} varchar(9), requires_approval bit(1),"
+        f" created_at {kind})",
+        f"insert into action_contracts values ('a', 'tier_2', b'1', '{no_time}'),"
+        " ('b', 'tier_1', null, '2025-11-02 14:50:02')",
     )
     settings = Settings(tmp_path / "home", OperationalUrl.parse(place.url))
     report = refresh(settings)
     assert published(settings, FACTS) == [("a", None, "tier_2"), ("b", None, "tier_1")]
     assert ("a", "requires_approval", "unreadable") not in published(settings, FINDINGS)
     assert ("b", "requires_approval", "missing") in published(settings, FINDINGS)
+    times = [f for f in published(settings, FINDINGS) if f[1] == "created_at"]
+    assert times == [("a", "created_at", "unreadable")]
     assert [s.table for s in report.sources if not s.missing] == ["action_contracts"]
 
 
