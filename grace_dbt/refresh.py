@@ -18,7 +18,7 @@ from grace_dbt.redaction import redacted
 from grace_dbt.settings import Settings, project_directory, project_fingerprint
 
 # The cube and all that it stands on, with the cube's own tests; contracts of operational tables are `grace-dbt test`.
-SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*")
+SELECTION = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
 
 # Words of a failure that lies in the surroundings and not in the project or the data.
 ENVIRONMENT_MARKS = (

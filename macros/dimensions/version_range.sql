@@ -5,9 +5,12 @@
 {% macro effective_from(natural_id, valid_from) %}
     {{ return(
         'case when ' ~ valid_from ~ ' = min(' ~ valid_from ~ ') over (partition by ' ~ natural_id ~ ') then '
-        ~ timestamp_literal('1900-01-01 00:00:00.000000') ~ ' else ' ~ valid_from ~ ' end'
+        ~ beginning() ~ ' else ' ~ valid_from ~ ' end'
     ) }}
 {% endmacro %}
+
+{#- The moment to which first versions reach back, before anything that a fact can tell of. -#}
+{% macro beginning() %}{{ return(timestamp_literal('1900-01-01 00:00:00.000000')) }}{% endmacro %}
 
 {#-
     The join of a fact to the version in force at its own time. The end is not included: a fact on the boundary belongs

@@ -11,6 +11,7 @@
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
     {% set node = declared_table(table) %}
     {% set key = adapter.quote(primary_key(node)[0]) %}
+    {% set clock = node.config.loaded_at_field %}
     {% set columns = quote_names(node.columns, target.type) %}
     {% set run = run_clock() %}
     {% set present = present_columns(relation) %}
@@ -75,6 +76,7 @@ changed as (
         {{ run }} as _changed_at,
         {{ truth(false) }} as _is_deleted,
         {{ has_finding(node) }} as _has_finding,
+        {{ parse_timestamp(adapter.quote(clock)) if clock else null_timestamp() }} as _occurred_at,
         {{ columns }}
     from readable
 )
@@ -92,6 +94,7 @@ select
     {{ run }} as _changed_at,
     {{ truth(true) }} as _is_deleted,
     _has_finding,
+    _occurred_at,
     {{ columns }}
 from {{ this }}
 where _landing_id in (select _known_id from differing where _landing_id is null)

@@ -4,12 +4,24 @@
         ('core', 'audit_logs'),
         ('core', 'chain_verification'),
         ('core', 'governance_decisions'),
+        ('error', 'agentic_insights'),
         ('error', 'immutable_log'),
+        ('error', 'security_events'),
+        ('execution', 'healing_actions'),
+        ('execution', 'playbook_runs'),
+        ('execution', 'playbook_step_runs'),
+        ('governance', 'approval_requests'),
+        ('governance', 'constitutional_compliance'),
+        ('governance', 'governance_votes'),
         ('ingress', 'bronze_raw_events'),
         ('learning', 'dataset_versions'),
         ('memory', 'memory_operations'),
+        ('shard', 'execution_tasks'),
+        ('shard', 'shard_heartbeats'),
         ('verification', 'action_contracts'),
-        ('verification', 'benchmark_runs')
+        ('verification', 'benchmark_runs'),
+        ('verification', 'mission_timelines'),
+        ('verification', 'safe_hold_snapshots')
     ]) }}
 {% endmacro %}
 
@@ -17,7 +29,6 @@
 {% macro landing_changes(component, table, landing, run) %}
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
     {% set node = declared_table(table) %}
-    {% set clock = node.config.loaded_at_field %}
     {#- Asks the catalogue alone: no edge to the source, which only landing reads. -#}
     {% set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.identifier) %}
     {% set is_there = adapter.get_columns_in_relation(relation) | length > 0 %}
@@ -29,6 +40,6 @@
         count(case when _changed_at = {{ run }} and _first_seen_at = {{ run }} and not _is_deleted then 1 end) as rows_inserted,
         count(case when _changed_at = {{ run }} and _first_seen_at < {{ run }} and not _is_deleted then 1 end) as rows_updated,
         count(case when _changed_at = {{ run }} and _is_deleted then 1 end) as rows_deleted,
-        {{ 'max(case when not _is_deleted then ' ~ read_timestamp(adapter.quote(clock)) ~ ' end)' if clock else null_timestamp() }} as newest_at
+        max(case when not _is_deleted and {{ is_in_span('_occurred_at') }} then _occurred_at end) as newest_at
     from {{ landing }}
 {% endmacro %}

@@ -51,3 +51,29 @@
 {% macro postgres__json_largest_number(column) %}
     {{ return(function_name('json_largest_number') ~ '(' ~ column ~ ')') }}
 {% endmacro %}
+
+{#- How many elements a JSON array has, NULL where the column is none. -#}
+{% macro json_length(column) %}{{ return(adapter.dispatch('json_length', 'grace')(column)) }}{% endmacro %}
+
+{% macro default__json_length(column) %}
+    {{ exceptions.raise_compiler_error('json_length has no body for ' ~ target.type ~ ': elements of a JSON array') }}
+{% endmacro %}
+
+{% macro duckdb__json_length(column) %}
+    {{ return(
+        "case when " ~ is_json(column) ~ " and json_type(" ~ column ~ ") = 'ARRAY' then cast(json_array_length(" ~ column ~ ") as bigint) end"
+    ) }}
+{% endmacro %}
+
+{% macro sqlite__json_length(column) %}
+    {{ return(
+        "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'array' then json_array_length(" ~ column ~ ") end"
+    ) }}
+{% endmacro %}
+
+{% macro postgres__json_length(column) %}
+    {{ return(
+        "case when " ~ is_json(column) ~ " and json_typeof(cast(" ~ column ~ " as json)) = 'array' then cast(json_array_length(cast(" ~ column
+        ~ " as json)) as bigint) end"
+    ) }}
+{% endmacro %}

@@ -53,7 +53,7 @@ final as (
         'unknown' as risk_level,
         'No tier, or one that no policy names' as description,
         {{ truth(true) }} as is_current,
-        {{ timestamp_literal('1900-01-01 00:00:00.000000') }} as effective_from,
+        {{ beginning() }} as effective_from,
         {{ null_timestamp() }} as effective_to
 )
 

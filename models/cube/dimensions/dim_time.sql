@@ -1,15 +1,12 @@
-{#- Grain: one minute (UTC), for whole days from the first to the last that a fact uses, and the unknown minute. -#}
+{#- Grain: one minute (UTC), for whole days from the first to the last that the landed tables tell of, and the unknown minute. -#}
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
-with facts as (
-    select
-        min(created_at) as first_moment,
-        max(created_at) as last_moment
-    from {{ ref('fact_verification_executions') }}
+with span as (
+    select * from {{ ref('int_time__span') }}
 ),
 
 minutes as (
-    {{ minute_spine('(select first_moment from facts)', '(select last_moment from facts)') }}
+    {{ minute_spine('(select first_moment from span)', '(select last_moment from span)') }}
 ),
 
 parts as (

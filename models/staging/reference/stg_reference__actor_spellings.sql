@@ -7,7 +7,8 @@ final as (
         prefix,
         actor_type,
         {{ read_boolean('names_actor') }} as names_actor,
-        {{ read_boolean('is_trusted') }} as is_trusted
+        {{ read_boolean('is_trusted') }} as is_trusted,
+        nullif(component_name, '') as component_name
     from source
 )
 

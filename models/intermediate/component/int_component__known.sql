@@ -1,0 +1,38 @@
+{#-
+    Every component: those of the seed, and those that only the data names. What contracts ran under is the executor, which
+    the seed has.
+-#}
+with registered as (
+    select * from {{ ref('components') }}
+),
+
+seen as (
+    {% for model, column in spelled_components() %}
+    select {{ column }} as component_name
+    from {{ ref(model) }}
+    where {{ column }} is not null
+    {{ 'union' if not loop.last }}
+    {% endfor %}
+),
+
+final as (
+    select
+        component_name,
+        subsystem,
+        tier_default,
+        description
+    from registered
+
+    union all
+
+    select
+        seen.component_name,
+        'unknown' as subsystem,
+        null as tier_default,
+        'First seen in data, in no register' as description
+    from seen
+    left join registered on registered.component_name = seen.component_name
+    where registered.component_name is null and seen.component_name <> 'unknown'
+)
+
+select * from final

@@ -1,0 +1,1 @@
+{{ land('error', 'agentic_insights') }}

@@ -1,0 +1,1 @@
+{{ land('error', 'security_events') }}

@@ -1,0 +1,1 @@
+{{ land('execution', 'healing_actions') }}

@@ -1,0 +1,1 @@
+{{ land('execution', 'playbook_runs') }}

@@ -1,0 +1,1 @@
+{{ land('governance', 'approval_requests') }}

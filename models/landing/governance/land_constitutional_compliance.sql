@@ -1,0 +1,1 @@
+{{ land('governance', 'constitutional_compliance') }}

@@ -1,0 +1,1 @@
+{{ land('governance', 'governance_votes') }}

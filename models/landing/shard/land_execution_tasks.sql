@@ -1,0 +1,1 @@
+{{ land('shard', 'execution_tasks') }}

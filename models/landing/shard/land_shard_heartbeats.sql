@@ -1,0 +1,1 @@
+{{ land('shard', 'shard_heartbeats') }}

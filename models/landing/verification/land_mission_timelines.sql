@@ -1,0 +1,1 @@
+{{ land('verification', 'mission_timelines') }}

@@ -1,0 +1,1 @@
+{{ land('verification', 'safe_hold_snapshots') }}

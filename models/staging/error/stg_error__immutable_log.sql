@@ -1,0 +1,25 @@
+with source as (
+    select *
+    from {{ ref('land_immutable_log') }}
+    where {{ is_landed() }}
+),
+
+final as (
+    select
+        id as entry_id,
+        {{ read_integer('sequence') }} as sequence,
+        nullif({{ trimmed('actor') }}, '') as actor,
+        nullif({{ trimmed('action') }}, '') as action,
+        nullif({{ trimmed('resource') }}, '') as resource,
+        nullif({{ trimmed('subsystem') }}, '') as subsystem,
+        nullif({{ trimmed('result') }}, '') as result,
+        {{ json_text('payload', 'error_type') }} as stated_type,
+        {{ json_text('payload', 'severity') }} as stated_severity,
+        {{ json_text('payload', 'source') }} as stated_source,
+        {{ json_text('payload', 'playbook') }} as stated_playbook,
+        {{ read_boolean(json_text('payload', 'auto_resolved')) }} as stated_auto_resolved,
+        {{ read_timestamp('timestamp') }} as created_at
+    from source
+)
+
+select * from final

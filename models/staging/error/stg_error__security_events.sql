@@ -1,0 +1,21 @@
+with source as (
+    select *
+    from {{ ref('land_security_events') }}
+    where {{ is_landed() }}
+),
+
+final as (
+    select
+        id as event_id,
+        nullif({{ trimmed('actor') }}, '') as actor,
+        nullif({{ trimmed('action') }}, '') as action,
+        nullif({{ trimmed('resource') }}, '') as resource,
+        nullif({{ trimmed('severity') }}, '') as severity,
+        nullif({{ trimmed('status') }}, '') as event_status,
+        nullif({{ trimmed('resolution_note') }}, '') as resolution_note,
+        {{ read_timestamp('created_at') }} as created_at,
+        {{ read_timestamp('resolved_at') }} as resolved_at
+    from source
+)
+
+select * from final

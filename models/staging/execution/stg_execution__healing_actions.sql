@@ -1,0 +1,17 @@
+with source as (
+    select *
+    from {{ ref('land_healing_actions') }}
+    where {{ is_landed() }}
+),
+
+final as (
+    select
+        id as healing_id,
+        nullif({{ trimmed('component') }}, '') as component_name,
+        nullif({{ trimmed('action') }}, '') as action_type,
+        nullif({{ trimmed('result') }}, '') as result,
+        {{ read_timestamp('created_at') }} as created_at
+    from source
+)
+
+select * from final

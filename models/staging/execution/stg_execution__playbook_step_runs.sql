@@ -1,0 +1,19 @@
+with source as (
+    select *
+    from {{ ref('land_playbook_step_runs') }}
+    where {{ is_landed() }}
+),
+
+final as (
+    select
+        id as step_run_id,
+        nullif({{ trimmed('run_id') }}, '') as playbook_run_id,
+        nullif({{ trimmed('step_id') }}, '') as step_id,
+        {{ read_integer('step_order') }} as step_order,
+        nullif({{ trimmed('status') }}, '') as step_status,
+        {{ read_timestamp('created_at') }} as created_at,
+        {{ read_timestamp('ended_at') }} as ended_at
+    from source
+)
+
+select * from final
