@@ -56,6 +56,11 @@ def landed_tables() -> list[tuple[str, str]]:
     return [("verification", "action_contracts"), ("verification", "benchmark_runs")]
 
 
+def surrogate_key(expressions: Sequence[str]) -> str:
+    """An expression that names what it hashes, so that a join made for a key alone counts as used."""
+    return f"surrogate_key({', '.join(expressions)})"
+
+
 def operational(component: str, table: str) -> str:
     """The relation of an operational table."""
     return table
