@@ -32,7 +32,7 @@ final as (
         month,
         day,
         tier_code,
-        cast(bucket_microseconds as double precision) / 1000000 as bucket_seconds,
+        cast(bucket_microseconds / 1000000.0 as double precision) as bucket_seconds,
 
         count(*) as observations
     from observed
