@@ -119,3 +119,16 @@ def high_error_rates(relation: str) -> str:
 def tripped_breakers(relation: str) -> str:
     """A query over one operational table."""
     return f"select * from {relation}"
+
+
+def verification_rollup(grain: str, slice: str) -> str:
+    """The query of one rollup."""
+    return f"select {grain}, {slice} from fact_verification_executions"
+
+
+def latencies() -> list[dict[str, str | bool]]:
+    """Two latencies, one with a tier, so that a loop over them is linted with what stands between its rounds."""
+    return [
+        {"measure": name, "fact": name, "seconds": "seconds", "has_tier": name == "first"}
+        for name in ("first", "second")
+    ]
