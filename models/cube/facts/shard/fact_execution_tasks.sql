@@ -1,6 +1,6 @@
 {#-
-    Grain: one unit of work handed to the executor, in its present state. Natural id: execution_task_id. A state that no list
-    names is open: nobody has told how it ended.
+    Grain: one unit of work handed to the executor, in its present state. Natural id: execution_task_id. A state that no
+    list names is open: nobody has told how it ended.
 -#}
 {{ config(unique_key='task_key') }}
 

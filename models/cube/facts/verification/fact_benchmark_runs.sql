@@ -1,6 +1,6 @@
 {#-
-    Grain: one run of a benchmark suite. Natural id: benchmark_id. A run that a contract asked for belongs to the contract's
-    mission, tier and actor; any other to whoever asked.
+    Grain: one run of a benchmark suite. Natural id: benchmark_id. A run that a contract asked for belongs to the
+    contract's mission, tier and actor; any other to whoever asked.
 -#}
 {{ config(unique_key='benchmark_key') }}
 

@@ -1,6 +1,6 @@
 {#-
-    Grain: one mission, as it stands. Natural id: mission_id. It points to its own open version, so that what is counted here
-    and what the dimension calls current agree.
+    Grain: one mission, as it stands. Natural id: mission_id. It points to its own open version, so that what is counted
+    here and what the dimension calls current agree.
 -#}
 {{ config(unique_key='mission_progress_key') }}
 

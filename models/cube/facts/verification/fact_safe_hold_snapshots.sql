@@ -1,6 +1,6 @@
 {#-
-    Grain: one captured state to fall back to. Natural id: snapshot_id. Mission and tier are those of the contract that it
-    protects; one taken as a mission opens protects none yet and names the mission itself.
+    Grain: one captured state to fall back to. Natural id: snapshot_id. Mission and tier are those of the contract that
+    it protects; one taken as a mission opens protects none yet and names the mission itself.
 -#}
 {{ config(unique_key='snapshot_key') }}
 
