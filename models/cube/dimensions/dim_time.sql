@@ -1,4 +1,4 @@
-{#- Grain: one minute (UTC), for whole days from the first to the last that the landed tables tell of, and the unknown minute. -#}
+{#- Grain: one minute (UTC) of the days from the first to the last that landed tables tell of, and the unknown one. -#}
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with minutes as (
