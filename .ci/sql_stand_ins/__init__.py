@@ -74,11 +74,6 @@ def operational(component: str, table: str) -> str:
     return table
 
 
-def surrogate_key(expressions: Sequence[str]) -> str:
-    """The texts stay in sight: where a join is there for its key alone, the linter finds it used."""
-    return f"surrogate_key({', '.join(expressions)})"
-
-
 def land(component: str, table: str) -> str:
     """The query of a landing model."""
     return f"select * from {table}"
