@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from cube_oracle.rows import contract, insert
 from test_dbt_build import PARTS, ROOT
-from test_fact_parity import contract, insert
 
 from grace_dbt import dbt_runner
 from grace_dbt.operational.url import FileUrl

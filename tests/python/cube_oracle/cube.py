@@ -126,7 +126,7 @@ class Oracle:
                 "newest_at": max(moments, default=None),
                 "run_at": clock,
             })  # fmt: skip
-            known |= now.keys()
+            known.update(now)
         return found
 
     def _find(self, clock: datetime) -> None:
