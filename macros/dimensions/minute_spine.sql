@@ -46,11 +46,11 @@
     ) as moment
 {% endmacro %}
 
-{#- The calendar parts of a moment: ISO week, English day name, Monday as ISO weekday 1. -#}
+{#- The calendar parts of a moment: week, English day name, Monday as ISO weekday 1. -#}
 {% macro time_parts(relation, moment) %}{{ return(adapter.dispatch('time_parts', 'grace')(relation, moment)) }}{% endmacro %}
 
 {% macro default__time_parts(relation, moment) %}
-    {{ exceptions.raise_compiler_error('time_parts has no body for ' ~ target.type ~ ': minute to year, ISO week, weekday') }}
+    {{ exceptions.raise_compiler_error('time_parts has no body for ' ~ target.type ~ ': minute to year, week, weekday') }}
 {% endmacro %}
 
 {% macro duckdb__time_parts(relation, moment) %}
@@ -59,7 +59,7 @@
         minute({{ moment }}) as minute,
         hour({{ moment }}) as hour,
         day({{ moment }}) as day,
-        week({{ moment }}) as week,
+        week({{ moment }} + interval {{ days_before_monday() }} day) as week,
         month({{ moment }}) as month,
         quarter({{ moment }}) as quarter,
         year({{ moment }}) as year,
@@ -74,7 +74,7 @@
         cast(strftime('%M', {{ moment }}) as integer) as minute,
         cast(strftime('%H', {{ moment }}) as integer) as hour,
         cast(strftime('%d', {{ moment }}) as integer) as day,
-        (cast(strftime('%j', date({{ moment }}, '-3 days', 'weekday 4')) as integer) - 1) / 7 + 1 as week,
+        (cast(strftime('%j', date({{ moment }}, '{{ days_before_monday() - 3 }} days', 'weekday 4')) as integer) - 1) / 7 + 1 as week,
         cast(strftime('%m', {{ moment }}) as integer) as month,
         (cast(strftime('%m', {{ moment }}) as integer) + 2) / 3 as quarter,
         cast(strftime('%Y', {{ moment }}) as integer) as year,
@@ -92,11 +92,21 @@
         cast(extract(minute from {{ moment }}) as bigint) as minute,
         cast(extract(hour from {{ moment }}) as bigint) as hour,
         cast(extract(day from {{ moment }}) as bigint) as day,
-        cast(extract(week from {{ moment }}) as bigint) as week,
+        cast(extract(week from {{ moment }} + interval '{{ days_before_monday() }} days') as bigint) as week,
         cast(extract(month from {{ moment }}) as bigint) as month,
         cast(extract(quarter from {{ moment }}) as bigint) as quarter,
         cast(extract(year from {{ moment }}) as bigint) as year,
         to_char({{ moment }}, 'FMDay') as day_of_week,
         cast(extract(isodow from {{ moment }}) as bigint) as iso_weekday
     from {{ relation }}
+{% endmacro %}
+
+{#- How many days before Monday a week starts: the week of a day is the ISO week of the day so many days later. -#}
+{% macro days_before_monday() %}
+    {% set days = {'monday': 0, 'sunday': 1, 'saturday': 2} %}
+    {% set start = var('week_starts_on') %}
+    {% if start not in days %}
+        {{ exceptions.raise_compiler_error("the variable week_starts_on is '" ~ start ~ "': it takes " ~ days | join(', ')) }}
+    {% endif %}
+    {{ return(days[start]) }}
 {% endmacro %}

@@ -1,10 +1,10 @@
 {#-
     The body of a landing model: the rows of one operational table as text, with what changed since the last run.
 
-    Change is told by content: every row is read and hashed, and only rows whose hash differs are written, each table
-    counting its own changes in _change_seq. A row that is gone stays, marked deleted. Rows that share a key or have none
-    are kept apart by their _landing_id (position among equals, then '=' and the key, or '!' and the hash where the key is
-    NULL), so that staging can take one and quarantine the others.
+    Change is told by content: every row is read and hashed, and only rows whose hash differs are written. A row that is
+    gone stays, marked deleted. Rows that share a key or have none are kept apart by their _landing_id (position among
+    equals, then '=' and the key, or '!' and the hash where the key is NULL), so that staging can take one and quarantine
+    the others.
 -#}
 {% macro land(component, table) %}
     {% set relation = operational(component, table) %}
@@ -71,7 +71,6 @@ changed as (
     select
         _landing_id,
         _row_hash,
-        {{ next_change_seq() }} as _change_seq,
         _first_seen_at,
         {{ run }} as _changed_at,
         {{ truth(false) }} as _is_deleted,
@@ -89,7 +88,6 @@ union all
 select
     _landing_id,
     _row_hash,
-    {{ next_change_seq() }} as _change_seq,
     _first_seen_at,
     {{ run }} as _changed_at,
     {{ truth(true) }} as _is_deleted,
@@ -99,18 +97,6 @@ select
 from {{ this }}
 where _landing_id in (select _known_id from differing where _landing_id is null)
 {% endif %}
-{% endmacro %}
-
-{#-
-    The number of this run's change. It counts on through a full refresh: facts that are not rebuilt in the same run
-    still compare with it.
--#}
-{% macro next_change_seq() %}
-    {% set known = load_cached_relation(this) %}
-    {% if known and '_change_seq' in adapter.get_columns_in_relation(known) | map(attribute='name') %}
-        {{ return(run_query('select coalesce(max(_change_seq), 0) + 1 from ' ~ this).columns[0][0]) }}
-    {% endif %}
-    {{ return(1) }}
 {% endmacro %}
 
 {#-

@@ -60,7 +60,7 @@
 
 {#-
     The findings of one landing model, a row each: source_table, row_key, column_name, reason, masked_value. The flagged rows
-    are looked for once, not once a rule.
+    are looked for once, not once a rule. What rows break together is asked of the whole table, once a unique key.
 -#}
 {% macro quarantine_findings(table, landing) %}
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
@@ -78,10 +78,56 @@ where {{ rule.breach }}
         {% endset %}
         {% do findings.append(found) %}
     {% endfor %}
+    {% for key in unique_keys(declared_table(table)) if key != primary_key(declared_table(table)) %}
+        {% do findings.append(repeated_values(table, landing, key)) %}
+    {% endfor %}
     {{ return(
         'select * from (\nwith flagged as materialized (select * from ' ~ landing
         ~ ' where _has_finding and not _is_deleted)\n' ~ findings | join('\nunion all\n') ~ '\n) as findings'
     ) }}
+{% endmacro %}
+
+{#-
+    The rows that repeat the value of a unique key (several columns count together, named `a, b`), all but the one with the
+    highest primary key, which was written last. Blank text is no value, and rows that are not in the cube repeat nothing.
+-#}
+{% macro repeated_values(table, landing, key) %}
+    {% set names = [] %}
+    {% set values = [] %}
+    {% for column in key %}
+        {% do names.append('value_' ~ loop.index) %}
+        {% do values.append('nullif(' ~ trimmed(adapter.quote(column)) ~ ", '') as value_" ~ loop.index) %}
+    {% endfor %}
+    {% set names_list = names | join(', ') %}
+    {% set written = read_integer(adapter.quote(primary_key(declared_table(table))[0])) %}
+select
+    '{{ table }}' as source_table,
+    row_key,
+    '{{ key | join(', ') }}' as column_name,
+    'duplicate_value' as reason,
+    {{ mask_text(names | join(" || ', ' || ")) }} as masked_value
+from (
+    select
+        row_key,
+        {{ names_list }},
+        row_number() over (
+            partition by {{ names_list }}
+            order by written is null, written desc, {{ surrogate_key(['row_key']) }} desc
+        ) as recency
+    from (
+        select _landing_id as row_key, {{ written }} as written, {{ values | join(', ') }}
+        from {{ landing }}
+        where {{ is_landed() }}
+    ) as candidates
+    where ({{ names_list }}) in (
+        select {{ names_list }}
+        from (select {{ values | join(', ') }} from {{ landing }} where {{ is_landed() }}) as stored
+        where {{ names | join(' is not null and ') }} is not null
+        group by {{ names_list }}
+        having count(*) > 1
+    )
+) as repeated
+where recency > 1
 {% endmacro %}
 
 {#- The shape of a value, never the value: letters as x, digits as 9, at most 64 characters. -#}

@@ -9,6 +9,8 @@ with recorded as (
         row_number() over (partition by mission_id order by dbt_valid_from) as recorded_as,
         lag(completed_at) over (partition by mission_id order by dbt_valid_from) as former_completed_at
     from {{ ref('snap_missions') }}
+    -- A mission of that name would stand beside the member -1, and facts would meet both.
+    where mission_id <> 'unknown'
 ),
 
 dated as (

@@ -1,12 +1,8 @@
 {#- Grain: one minute (UTC), for whole days from the first to the last that the landed tables tell of, and the unknown minute. -#}
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
-with span as (
-    select * from {{ ref('int_time__span') }}
-),
-
-minutes as (
-    {{ minute_spine('(select first_moment from span)', '(select last_moment from span)') }}
+with minutes as (
+    select * from {{ ref('int_time__minutes') }}
 ),
 
 parts as (

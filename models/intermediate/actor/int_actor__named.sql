@@ -1,13 +1,9 @@
 {#-
-    Who stands behind each spelling that names somebody, wherever it was written. Text that no known prefix explains names
-    an actor of unknown type; the word unknown names nobody.
+    Who stands behind each spelling that names somebody. Text that no known prefix explains names an actor of unknown type;
+    the word unknown names nobody.
 -#}
 with spelled as (
-    {% for model, column in spelled_actors() %}
-    select {{ column }} as spelling
-    from {{ ref(model) }}
-    {{ 'union' if not loop.last }}
-    {% endfor %}
+    select * from {{ ref('int_actor__spelled') }}
 ),
 
 spellings as (

@@ -7,12 +7,7 @@ with registered as (
 ),
 
 seen as (
-    {% for model, column in spelled_components() %}
-    select {{ column }} as component_name
-    from {{ ref(model) }}
-    where {{ column }} is not null
-    {{ 'union' if not loop.last }}
-    {% endfor %}
+    select * from {{ ref('int_component__seen') }}
 ),
 
 final as (

@@ -9,7 +9,10 @@ with timelines as (
         *,
         row_number() over (
             partition by mission_id
-            order by {{ read_integer('timeline_id') }} desc, timeline_id desc
+            order by
+                {{ read_integer('timeline_id') }} is null,
+                {{ read_integer('timeline_id') }} desc,
+                {{ surrogate_key(['timeline_id']) }} desc
         ) as recency
     from {{ ref('stg_verification__mission_timelines') }}
     where mission_id is not null
@@ -28,7 +31,7 @@ started as (
         timelines.*,
         lower(
             coalesce(
-                nullif({{ trimmed('timelines.stated_starter') }}, ''),
+                timelines.stated_starter,
                 case when lower(snapshots.triggered_by) like 'mission:%' then null else snapshots.triggered_by end
             )
         ) as starter
@@ -44,7 +47,7 @@ final as (
         coalesce(
             by_name.mission_type,
             by_prefix.mission_type,
-            case when started.starter is null then nullif({{ trimmed('started.stated_type') }}, '') end,
+            case when started.starter is null then started.stated_type end,
             'unknown'
         ) as mission_type,
         started.final_status,

@@ -14,7 +14,7 @@ final as (
         {{ read_real('vote_weight') }} as vote_weight,
         {{ read_real('confidence') }} as confidence,
         {{ read_boolean('automated') }} as is_automated,
-        {{ trimmed('vote_signature') }} <> '' as is_signed,
+        coalesce({{ trimmed('vote_signature') }} <> '', {{ truth(false) }}) as is_signed,
         {{ read_timestamp('created_at') }} as created_at
     from source
 )

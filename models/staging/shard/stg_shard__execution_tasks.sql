@@ -8,7 +8,7 @@ final as (
     select
         id as execution_task_id,
         nullif({{ trimmed('task_id') }}, '') as task_id,
-        {{ person(adapter.quote('user')) }} as submitted_by,
+        {{ person('"user"') }} as submitted_by,
         nullif({{ trimmed('task_type') }}, '') as task_type,
         nullif({{ trimmed('status') }}, '') as task_status,
         nullif({{ trimmed('error') }}, '') as error_message,

@@ -10,7 +10,8 @@ final as (
         run_id as benchmark_run_id,
         {{ benchmarked_contract('triggered_by') }} as contract_id,
         case
-            when lower({{ trimmed('triggered_by') }}) not like 'contract:%' then nullif({{ trimmed('triggered_by') }}, '')
+            when lower({{ trimmed('triggered_by') }}) not like 'contract:%'
+                then nullif({{ trimmed('triggered_by') }}, '')
         end as asked_by,
         nullif({{ trimmed('benchmark_type') }}, '') as benchmark_type,
         nullif({{ trimmed('baseline_id') }}, '') as baseline_id,

@@ -11,10 +11,10 @@ final as (
         nullif({{ trimmed('mission_name') }}, '') as mission_name,
         nullif({{ trimmed('status') }}, '') as final_status,
         nullif({{ trimmed('initial_snapshot_id') }}, '') as initial_snapshot_id,
-        {{ json_text('mission_metadata', 'type') }} as stated_type,
+        nullif({{ trimmed(json_text('mission_metadata', 'type')) }}, '') as stated_type,
         coalesce(
-            {{ json_text('mission_metadata', 'triggered_by') }},
-            {{ json_text('mission_metadata', 'started_by') }}
+            nullif({{ trimmed(json_text('mission_metadata', 'triggered_by')) }}, ''),
+            nullif({{ trimmed(json_text('mission_metadata', 'started_by')) }}, '')
         ) as stated_starter,
         {{ read_integer('total_planned_actions') }} as planned_actions,
         {{ read_integer('completed_actions') }} as completed_actions,

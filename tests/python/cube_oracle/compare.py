@@ -236,7 +236,8 @@ def told(differing: list[Difference], replay: str = "") -> str:
         columns = sorted({d.column for d in mine})
         lines.append(f"{table}: {len(mine)} differences in {', '.join(columns)}")
         shown = [next(d for d in mine if d.column == column) for column in columns]
-        lines += [f"    {str(d)[:1500]}" for d in [*shown, *mine[:3]][:12]]
+        shown += [d for d in mine if d not in shown][:3]
+        lines += [f"    {str(d)[:1000]}" for d in shown[:12]]
     return "\n".join([*lines, replay])
 
 

@@ -1,0 +1,14 @@
+{#- Grain: one minute (UTC) of the days from the first to the last moment; a calendar before it is taken apart. -#}
+with span as (
+    select * from {{ ref('int_time__span') }}
+),
+
+minutes as (
+    {{ minute_spine('(select first_moment from span)', '(select last_moment from span)') }}
+),
+
+final as (
+    select moment from minutes
+)
+
+select * from final
