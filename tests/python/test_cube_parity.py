@@ -368,9 +368,10 @@ def test_real_sample(real: Installation) -> None:
         connection.executescript("""
             update constitutional_compliance set compliant = 0, action_id = 'late' where id = 2;
             delete from constitutional_compliance where id = 3;
-            insert into immutable_log (id, sequence, actor, action, resource, payload, result, entry_hash, previous_hash,
-                timestamp)
-            select id + 1000, sequence + 1000, actor, 'error.resolved', resource, '{}', 'resolved', entry_hash || 'x', '0',
+            insert into immutable_log
+                (id, sequence, actor, action, resource, payload, result, entry_hash, previous_hash, timestamp)
+            select
+                id + 1000, sequence + 1000, actor, 'error.resolved', resource, '{}', 'resolved', entry_hash || 'x', '0',
                 timestamp
             from immutable_log where id % 3 = 0;
         """)
@@ -452,6 +453,10 @@ def _in_days(column: str) -> Mistake:
     return edit(**{column: lambda row: row[column] and row[column] / 86_400})
 
 
+def _null_for_unknown(column: str) -> Mistake:
+    return edit(**{column: lambda row: None if row[column] == -1 else row[column]})
+
+
 def _by_a_watermark(rows: list[Row], former: list[Row]) -> list[Row]:
     """What was loaded once stays as it was: later verification and rollback change no created_at."""
     known = {row["contract_id"]: row for row in former}
@@ -467,7 +472,8 @@ WEEK = timedelta(days=7)
 MISTAKES: dict[str, tuple[str, Mistake]] = {
     "a day-grain join fans facts out": (EXECUTIONS, lambda rows, _: [*rows, *rows[:1]]),
     "a day-grain join drops facts": (EXECUTIONS, only(lambda row: row["time_key"] % 10_000 == 0)),
-    "an equality join on exact timestamps": (EXECUTIONS, only(lambda row: row["created_at"] and not row["created_at"].second)),
+    "an equality join on exact timestamps": (
+        EXECUTIONS, only(lambda row: row["created_at"] and not row["created_at"].second)),
     "days called seconds": (EXECUTIONS, _in_days("duration_seconds")),
     "approvals' days called seconds": ("fact_approvals", _in_days("decision_time_seconds")),
     "a watermark at the end of the run": (EXECUTIONS, lambda rows, former: [*former, *rows[len(former) + 1 :]]),
@@ -476,8 +482,8 @@ MISTAKES: dict[str, tuple[str, Mistake]] = {
         EXECUTIONS, only(lambda row: row["created_at"] and row["created_at"] > datetime.now() - WEEK)),
     "LIMIT on loads": (EXECUTIONS, lambda rows, _: rows[:100]),
     "facts inserted again at every run": (EXECUTIONS, lambda rows, _: rows * 2),
-    "NULL mission keys": (EXECUTIONS, edit(mission_key=lambda row: None if row["mission_key"] == -1 else row["mission_key"])),
-    "NULL actor keys": (EXECUTIONS, edit(actor_key=lambda row: None if row["actor_key"] == -1 else row["actor_key"])),
+    "NULL mission keys": (EXECUTIONS, _null_for_unknown("mission_key")),
+    "NULL actor keys": (EXECUTIONS, _null_for_unknown("actor_key")),
     "no component keys": ("fact_healing_actions", edit(component_key=lambda row: None)),
     "unknown tiers dropped": ("cube_verification_by_tier", only(lambda row: row["tier_code"] != "unknown")),
     "unknown tiers filed as tier_1": (EXECUTIONS, edit(tier_code=lambda row: row["tier_code"] or "tier_1")),

@@ -18,20 +18,27 @@ from typing import Any
 from cube_oracle.reading import utc_now
 
 IDS = 10_000
-# Year ends, a leap day and an ordinary week.
+# A year's end, where weeks belong to the next year, and ordinary weeks.
 ERAS = (
+    datetime(2025, 12, 28, 23, 30),
+    datetime(2025, 12, 31, 23, 58),
+    datetime(2026, 1, 3, 6),
+    datetime(2026, 2, 28, 12),
+    datetime(2026, 3, 13, 8, 59, 59, 999999),
+    datetime(2026, 3, 15, 17),
+)
+# Reached by odd seeds only: the calendar is three times as long with a leap day in it.
+LEAP_ERAS = (
     datetime(2023, 12, 31, 23, 58),
     datetime(2024, 2, 28, 23, 30),
     datetime(2024, 2, 29, 12),
-    datetime(2024, 12, 30, 6),
-    datetime(2025, 11, 14, 8, 59, 59, 999999),
-    datetime(2025, 11, 16, 17),
 )
 SHIFTS = (
     0, 0, 0, 1e-6, -1e-6, 0.357176, 1, 59, 60, 3600, -3600, 7200, 43_200, 86_399.999999, 86_400, 86_400.000001, 90_000,
     172_800, -86_400,
 )  # fmt: skip
-FIRST, LAST = datetime(2023, 12, 1), timedelta(hours=20)
+# Kept by rows that are never deleted, so that the calendar has the same ends throughout.
+MARGIN, LAST = timedelta(days=5), timedelta(hours=20)
 SHARED = ("hunter", "input_sentinel", "database")
 NO_TIMES = (
     "",
@@ -85,6 +92,11 @@ STARTERS = (
 )
 
 
+def eras_of(seed: int) -> tuple[datetime, ...]:
+    """When the histories of a seed happen."""
+    return (*ERAS, *LEAP_ERAS) if seed % 2 else ERAS
+
+
 class History:
     """One history: what it may do next depends on what it did, and on its own chance alone."""
 
@@ -96,7 +108,7 @@ class History:
         self.components = [
             f"h{number}-{name}" for name in ("api", "cache", "größe")[: self.chance.randint(1, 3)]
         ]
-        eras = self.chance.sample(ERAS, 2)
+        eras = self.chance.sample(eras_of(seed), 2)
         self.moments = [
             self.chance.choice(eras) + self.span(6) for _ in range(self.chance.randint(2, 4))
         ]
@@ -230,8 +242,7 @@ class History:
         if self.clocks and self.chance.random() < 0.3:
             around = (0, 0, 1e-6, -1e-6, 1, -60, 3600)
             return self.chance.choice(self.clocks) + timedelta(seconds=self.chance.choice(around))
-        found = self.chance.choice(self.moments) + timedelta(seconds=self.chance.choice(SHIFTS))
-        return max(found, FIRST)
+        return self.chance.choice(self.moments) + timedelta(seconds=self.chance.choice(SHIFTS))
 
     def time(self, *, empty: float = 0.15) -> str | None:
         """A moment as some writer spells it, or nothing, or nothing that can be read."""
@@ -484,7 +495,8 @@ class History:
         number = self.id("immutable_log")
         action = self.chance.choice((
             "error.detected", "error.detected", "error.resolved", "error.resolved", "error.escalated", "Error.Detected",
-            "error.", "sandbox.execution_failed", "circuit_breaker.open", "circuit_breaker_open", "circuit_breaker.closed",
+            "error.", "sandbox.execution_failed", "circuit_breaker.open", "circuit_breaker_open",
+            "circuit_breaker.closed",
             "deploy_FAILED", "login denied", "contract.failed", "knowledge.ingested", "mission.failed", "timeout", "",
         ))  # fmt: skip
         return {
@@ -628,7 +640,7 @@ class Histories:
 
     def __init__(self, connection: sqlite3.Connection, seed: int, numbers: Sequence[int]) -> None:
         connection.execute("pragma foreign_keys = on")
-        self.connection = connection
+        self.connection, self.seed = connection, seed
         self.histories = [History(seed, number, connection) for number in numbers]
         self.rounds = 0
 
@@ -646,7 +658,7 @@ class Histories:
         """Rows of the tables that no fact reads, one of which holds the first and last day of the calendar."""
         self.rounds += 1
         n, when = self.rounds, "2025-11-14 11:10:10"
-        edge = {1: str(FIRST), 2: str(utc_now() + LAST)}.get(n)
+        edge = {1: str(min(eras_of(self.seed)) - MARGIN), 2: str(utc_now() + LAST)}.get(n)
         run = self.connection.execute
         run("insert into audit_logs (entry_id, category, data_json, transparency_level, timestamp, hash)"
             " values (?, 'c', '{}', 'l', ?, 'h')", [f"a{n}", edge or when])  # fmt: skip
@@ -654,7 +666,8 @@ class Histories:
         run("insert into governance_decisions values (?, ?, '{}', 'd', '1', 1, '[]', 'odd', ?, 'user:eve')",
             [f"g{n}", f"g{n}", when])  # fmt: skip
         run(
-            "insert or ignore into sources (source_id, kind, uri, parser, target_contract) values ('s', 'k', 'u', 'p', 't')"
+            "insert or ignore into sources (source_id, kind, uri, parser, target_contract)"
+            " values ('s', 'k', 'u', 'p', 't')"
         )
         run("insert into bronze_raw_events (event_id, source_id, kind, offset, watermark, content_hash, storage_uri,"
             " ingestion_ts) values (?, 's', 'k', 'o', ?, 'h', 'u', ?)", [f"e{n}", when, when])  # fmt: skip

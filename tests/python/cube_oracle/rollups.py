@@ -83,7 +83,7 @@ def rollups(facts: Facts, names: Names) -> Facts:
         "cube_error_trends": _error_trends(facts["fact_error_events"]),
         "cube_approval_latency": _approval_latency(facts["fact_approvals"], names),
         "cube_playbook_effectiveness": _playbooks(facts["fact_playbook_runs"]),
-        "cube_healing_effectiveness": _healing(facts["fact_healing_actions"]),
+        "cube_healing_effectiveness": _healing(facts["fact_healing_actions"], names),
         "cube_drift": _drift(facts["fact_benchmark_runs"]),
         "cube_queue": _queue(facts["fact_execution_tasks"]),
         "cube_latency_histogram": histogram,
@@ -239,7 +239,7 @@ def _playbooks(runs: list[Row]) -> list[Row]:
     ]
 
 
-def _healing(actions: list[Row]) -> list[Row]:
+def _healing(actions: list[Row], names: Names) -> list[Row]:
     return [
         {
             **key,
@@ -250,7 +250,7 @@ def _healing(actions: list[Row]) -> list[Row]:
             actions,
             lambda r: {
                 **_when(r["created_at"]),
-                "component_name": r["component_name"],
+                **names.component(r),
                 "action_type": r["action_type"],
             },
         )

@@ -59,6 +59,15 @@ _IDS = {
 _PEOPLE = {("approval_requests", "decision_by"), ("execution_tasks", "user")}
 _AS_LANDED = {("benchmark_runs", "run_id")}
 _LEVELS = ("low", "medium", "high", "critical")
+UNIQUE = {
+    "benchmark_runs": [("run_id",)],
+    "mission_timelines": [("mission_id",)],
+    "immutable_log": [("sequence",), ("entry_hash",)],
+    "execution_tasks": [("task_id",)],
+    "governance_decisions": [("decision_id",)],
+    "bronze_raw_events": [("event_id",)],
+    "dataset_versions": [("dataset_id", "version")],
+}
 ACCEPTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("action_contracts", "status"): (
         "pending", "executing", "verified", "partial_success", "failed", "rolled_back",
@@ -183,6 +192,27 @@ def findings(landed: Landed, clock: datetime) -> Iterator[tuple[Finding, str | N
                 text = row[column.name]
                 for reason in _reasons(table, column, text, clock):
                     yield (table, row[KEYS[table]], column.name, reason), text
+        for columns in UNIQUE.get(table, []):
+            yield from _repeated(table, rows, columns)
+
+
+def _repeated(
+    table: str, rows: list[dict[str, str | None]], columns: tuple[str, ...]
+) -> Iterator[tuple[Finding, str | None]]:
+    """Values that a row with a higher primary key has too; blank is no value."""
+    newest: dict[tuple[str, ...], str] = {}
+    for row in sorted(
+        rows, key=lambda row: reading.as_number(row[KEYS[table]] or ""), reverse=True
+    ):
+        values = tuple(found for column in columns if (found := reading.word(row[column])))
+        if (
+            len(values) == len(columns)
+            and newest.setdefault(values, row[KEYS[table]] or "") != row[KEYS[table]]
+        ):
+            yield (
+                (table, row[KEYS[table]], ", ".join(columns), "duplicate_value"),
+                ", ".join(values),
+            )
 
 
 def _reasons(table: str, column: Column, text: str | None, clock: datetime) -> Iterator[str]:
