@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from grace_dbt.dbt_parsing import parsed_project
 from grace_dbt.errors import GraceError
 from grace_dbt.operational.url import SCHEMA_VARIABLE
 from grace_dbt.redaction import redacted
@@ -17,13 +18,9 @@ from grace_dbt.settings import (
     URL_VARIABLE,
     Settings,
     project_directory,
-    project_fingerprint,
 )
 
 Listener = Callable[[str, str, Any], None]
-
-# What dbt makes of the project, by all that it depends on; parsing takes longer than most runs.
-_PARSED: dict[tuple[str, ...], Any] = {}
 
 
 @dataclass
@@ -68,8 +65,8 @@ def run_dbt(
         settings: Places and the operational database; both reach dbt through its environment.
         target: The dbt target; each keeps its own artifacts, so that a change of target parses nothing anew.
         loud: Let dbt write its own log to the terminal.
-        keep_parsed: Keep the parsed project for the next run in this process, or use the one that is kept; for a live
-            database and the target duckdb.
+        keep_parsed: Use the parsed project of a former run, and keep it for the next one; for a live database and the
+            target duckdb.
         on_event: Called with name, message and data of each dbt event.
 
     Returns:
@@ -103,11 +100,14 @@ def run_dbt(
     ]
     if not loud:
         arguments += ["--log-level", "none"]
-    manifest = None
+    manifest, runner = None, dbtRunner(callbacks=[listen])
     with _environment(environment):
         try:
             if keep_parsed:
-                manifest = _parsed(environment, target, arguments[len(command) :], listen)
+                manifest = parsed_project(
+                    *(settings.home / "dbt" / "parsed", target, environment[SCHEMA_VARIABLE]),
+                    parse=lambda: runner.invoke(["parse", *arguments[len(command) :]]).result,
+                )
             result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(arguments)
         finally:
             if target != "sqlite":
@@ -117,25 +117,6 @@ def run_dbt(
     nodes = list(getattr(result.result, "results", None) or [])
     usage_error = isinstance(result.exception, DbtUsageException)
     return DbtOutcome(result.success, nodes, errors, usage_error)
-
-
-def _parsed(
-    environment: dict[str, str], target: str, options: list[str], listen: Callable[[Any], None]
-) -> Any:
-    """The parsed project; None where dbt can't parse it, which the command then says.
-
-    The profile is read anew by each run. Of the environment, what is parsed holds the operational schema alone:
-    under the target duckdb the live database has one name, wherever it is.
-    """
-    from dbt.cli.main import dbtRunner
-
-    files = project_fingerprint(
-        *("dbt_project.yml", "models", "macros", "seeds", "snapshots", "tests")
-    )
-    key = (str(project_directory()), files, target, environment[SCHEMA_VARIABLE])
-    if key not in _PARSED:
-        _PARSED[key] = dbtRunner(callbacks=[listen]).invoke(["parse", *options]).result
-    return _PARSED[key]
 
 
 @contextmanager

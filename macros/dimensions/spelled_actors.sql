@@ -4,6 +4,7 @@
         ('stg_verification__action_contracts', 'triggered_by'),
         ('stg_verification__benchmark_runs', 'asked_by'),
         ('stg_verification__safe_hold_snapshots', 'triggered_by'),
+        ('int_error__events', 'actor'),
         ('stg_error__immutable_log', 'actor'),
         ('stg_error__security_events', 'actor'),
         ('stg_execution__playbook_runs', 'requested_by'),

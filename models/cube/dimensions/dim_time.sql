@@ -1,6 +1,4 @@
-{#- Grain: one minute (UTC), for whole days from the first to the last that the landed tables tell of, and the unknown minute. -#}
-{{ config(materialized='incremental', incremental_strategy='append') }}
-
+{#- Grain: one minute (UTC) of the days from the first to the last that landed tables tell of, and the unknown one. -#}
 with minutes as (
     select * from {{ ref('int_time__minutes') }}
 ),
@@ -9,7 +7,7 @@ parts as (
     {{ time_parts('minutes', 'moment') }}
 ),
 
-members as (
+final as (
     select
         {{ time_key('moment') }} as time_key,
         moment as timestamp,
@@ -42,15 +40,6 @@ members as (
         'Unknown' as day_of_week,
         null as is_business_hours,
         null as is_weekend
-),
-
-final as (
-    select members.*
-    from members
-    {% if is_incremental() %}
-    left join {{ this }} as known on known.time_key = members.time_key
-    where known.time_key is null
-    {% endif %}
 )
 
 select * from final

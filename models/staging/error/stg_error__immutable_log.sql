@@ -13,10 +13,10 @@ final as (
         nullif({{ trimmed('resource') }}, '') as resource,
         nullif({{ trimmed('subsystem') }}, '') as subsystem,
         nullif({{ trimmed('result') }}, '') as result,
-        {{ json_text('payload', 'error_type') }} as stated_type,
-        {{ json_text('payload', 'severity') }} as stated_severity,
-        {{ json_text('payload', 'source') }} as stated_source,
-        {{ json_text('payload', 'playbook') }} as stated_playbook,
+        nullif({{ trimmed(json_text('payload', 'error_type')) }}, '') as stated_type,
+        nullif({{ trimmed(json_text('payload', 'severity')) }}, '') as stated_severity,
+        nullif({{ trimmed(json_text('payload', 'source')) }}, '') as stated_source,
+        nullif({{ trimmed(json_text('payload', 'playbook')) }}, '') as stated_playbook,
         {{ read_boolean(json_text('payload', 'auto_resolved')) }} as stated_auto_resolved,
         {{ read_timestamp('timestamp') }} as created_at
     from source

@@ -24,7 +24,7 @@ final as (
         count(case when runs.was_rolled_back then 1 end) as rolled_back_runs,
         count(case when runs.run_status = 'aborted' then 1 end) as aborted_runs,
         count(case when runs.is_open then 1 end) as open_runs,
-        count(case when runs.required_approval then 1 end) as approved_runs,
+        count(case when runs.required_approval then 1 end) as runs_with_approval,
 
         sum(runs.run_seconds) as run_seconds_sum,
         count(runs.run_seconds) as run_seconds_count,
