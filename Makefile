@@ -15,7 +15,7 @@ HOME_OF_DATA = $${GRACE_HOME:-data}
 # Nothing here is meant for a live database.
 unexport GRACE_OPERATIONAL_URL
 
-.PHONY: help demo test install lint types format build docs-cli bench lock clean
+.PHONY: help demo test soak install lint types format build docs-cli bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +33,11 @@ demo: install ## From nothing to the success rate by tier and the docs page, ove
 # A file's tests share what they build, so a file stays in one process.
 test: install ## Run every test
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Without SEED another one each time; what fails prints how to play it again.
+soak: install ## Hold the cube against its second definition over made-up histories (SEED=7 HISTORIES=1000 REFRESHES=6 ONLY=12)
+	@SOAK_SEED=$(or $(SEED),$$(date +%s)) SOAK_HISTORIES=$(or $(HISTORIES),1000) SOAK_REFRESHES=$(or $(REFRESHES),6) \
+		SOAK_ONLY=$(ONLY) $(BIN)/python -m pytest tests/python/test_cube_parity.py -k 'generated or incremental'
 
 install: $(INSTALLED) ## Make .venv with exactly the versions of requirements.lock
 

@@ -13,8 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import SERVERS
+from cube_oracle.compare import assert_parity
+from cube_oracle.rows import contract, insert
 from places import Place
-from test_fact_parity import assert_parity, contract, insert
 
 from grace_dbt.dbt_commands import build
 from grace_dbt.errors import ExitCode, GraceError

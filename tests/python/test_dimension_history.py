@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from cube_oracle.rows import contract, insert
 from edited_project import EditedProject
 from test_dbt_build import ROOT
-from test_fact_parity import contract, insert
 
 END = "2025-11-03 10:00:00"
 TIMES = {

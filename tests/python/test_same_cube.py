@@ -16,8 +16,8 @@ from typing import Any
 import duckdb
 import pytest
 from conftest import ENGINES, FILES
+from cube_oracle.compare import assert_parity
 from servers import Server
-from test_fact_parity import assert_parity
 
 from grace_dbt.dbt_commands import build
 from grace_dbt.operational.schema import initialise

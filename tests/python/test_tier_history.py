@@ -6,8 +6,8 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cube_oracle.rows import contract, insert
 from edited_project import EditedProject, Lines
-from test_fact_parity import contract, insert
 
 Names = dict[str, str]
 TIMES = {
