@@ -124,25 +124,37 @@ followed as (
     )
 ),
 
+-- What came too late is dropped before the joins: within their conditions it would make them compare all with all.
+in_time as (
+    select
+        component_name,
+        moment,
+        case
+            when {{ seconds_between('moment', 'next_success_at') }} <= {{ window_seconds }} then next_success_at
+        end as next_success_at,
+        case
+            when {{ seconds_between('moment', 'next_start_at') }} <= {{ window_seconds }} then next_start_at
+        end as next_start_at
+    from followed
+    where is_error
+),
+
 final as (
     select
-        followed.component_name,
-        followed.moment as created_at,
+        in_time.component_name,
+        in_time.moment as created_at,
         starts.playbook_id as playbook,
         coalesce(successes.asked_human, 0) = 1 as needed_human,
         successes.succeeded_at as resolved_at
-    from followed
+    from in_time
     left join successes
         on
-            successes.component_name = followed.component_name
-            and successes.succeeded_at = followed.next_success_at
-            and {{ seconds_between('followed.moment', 'followed.next_success_at') }} <= {{ window_seconds }}
+            successes.component_name = in_time.component_name
+            and successes.succeeded_at = in_time.next_success_at
     left join starts
         on
-            starts.component_name = followed.component_name
-            and starts.created_at = followed.next_start_at
-            and {{ seconds_between('followed.moment', 'followed.next_start_at') }} <= {{ window_seconds }}
-    where followed.is_error
+            starts.component_name = in_time.component_name
+            and starts.created_at = in_time.next_start_at
 )
 
 select * from final
