@@ -33,7 +33,8 @@ records as (
         coalesce(lower(result), '') as result_word,
         stated_type,
         stated_severity,
-        coalesce(stated_source, actor) as component_name,
+        -- A person or an agent writes `user:alice`; a part of Grace that reports writes its bare name.
+        coalesce(stated_source, case when actor not like '%:%' then actor end) as component_name,
         actor,
         resource,
         stated_playbook,
