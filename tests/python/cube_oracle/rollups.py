@@ -225,7 +225,7 @@ def _playbooks(runs: list[Row]) -> list[Row]:
             "rolled_back_runs": _count(rows, lambda r: r["was_rolled_back"]),
             "aborted_runs": _count(rows, lambda r: r["run_status"] == "aborted"),
             "open_runs": _count(rows, lambda r: r["is_open"]),
-            "approved_runs": _count(rows, lambda r: r["required_approval"]),
+            "runs_with_approval": _count(rows, lambda r: r["required_approval"]),
             **_mean(rows, "run_seconds", "run_seconds_sum", "run_seconds_count", "avg_run_seconds"),
         }
         for key, rows in _groups(
