@@ -1,4 +1,4 @@
--- A landed row has an id of its own, or the next refresh can't tell which one changed. One query: it runs at every refresh.
+-- A landed row has an id of its own, or the next refresh can't tell which one changed. One query for all tables.
 {% for _, table in landed_tables() %}
 select
     '{{ table }}' as landed_table,
