@@ -225,7 +225,7 @@ def _playbooks(runs: list[Row]) -> list[Row]:
             "rolled_back_runs": _count(rows, lambda r: r["was_rolled_back"]),
             "aborted_runs": _count(rows, lambda r: r["run_status"] == "aborted"),
             "open_runs": _count(rows, lambda r: r["is_open"]),
-            "approved_runs": _count(rows, lambda r: r["required_approval"]),
+            "runs_with_approval": _count(rows, lambda r: r["required_approval"]),
             **_mean(rows, "run_seconds", "run_seconds_sum", "run_seconds_count", "avg_run_seconds"),
         }
         for key, rows in _groups(
@@ -312,8 +312,9 @@ def bucket(duration: float) -> float:
     size, sign = abs(micros), -1 if micros < 0 else 1
     if size < 100:
         return micros / 1_000_000
-    width = 10 ** (len(str(size)) - 2)
-    return sign * (size // width * width + width / 2) / 1_000_000
+    width: int = 10 ** (len(str(size)) - 2)
+    lower: int = size // width * width
+    return sign * (lower + width / 2) / 1_000_000
 
 
 def _latency_histogram(facts: Facts, names: Names) -> list[Row]:
