@@ -375,7 +375,15 @@ def test_real_sample(real: Installation) -> None:
                 timestamp
             from immutable_log where id % 3 = 0;
         """)
-        insert(connection, "action_contracts", contract("late", triggered_by="mission:m"))
+        # The word for the member -1, as the name of something that is there.
+        connection.execute(
+            "insert into mission_timelines (mission_id, mission_name, started_at, status, rollback_available_count)"
+            " values ('unknown', 'Named so', '2025-11-02 14:50:02', 'in_progress', 0)"
+        )
+        connection.execute(
+            "insert into healing_actions (component, result) values ('unknown', 'success')"
+        )
+        insert(connection, "action_contracts", contract("late", triggered_by="mission:unknown"))
     report, expected = real.refresh()
     assert_same(expected, report.snapshot.snapshot_path, empty=nothing_in(expected))
 

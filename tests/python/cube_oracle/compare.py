@@ -173,7 +173,7 @@ def calendar_differences(expected: Expected, published: Published) -> list[Diffe
         " or minute <> minute(timestamp) then 1 end) from dim_time"
     )[1]
     size = len(days) * 1440
-    bounds = (None, None)
+    bounds: tuple[datetime | None, datetime | None] = (None, None)
     if days:
         first = datetime.combine(days[0], datetime.min.time())
         bounds = first, datetime.combine(days[-1], datetime.min.time()) + timedelta(minutes=1439)

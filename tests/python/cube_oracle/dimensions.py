@@ -199,7 +199,11 @@ class MissionHistory:
 
     def dimension(self) -> Dimension:
         """dim_mission."""
-        versions = {m: list(_mission_versions(m, found)) for m, found in self.records.items()}
+        versions = {
+            mission: list(_mission_versions(mission, found))
+            for mission, found in self.records.items()
+            if mission != "unknown"  # the member -1, to which all that is not known belongs
+        }
         unknown = {
             "mission_key": UNKNOWN, "mission_id": "unknown", "mission_name": "Unknown", "mission_type": "unknown",
             "started_at": None, "completed_at": None, "final_status": "unknown", **_always(),

@@ -294,7 +294,7 @@ class History:
         """Who, in a column that names people."""
         own = f"h{self.number}-otto"
         return self.chance.choice(
-            (own, own, f"user:{own}", f"agent:{own}", "", None, f" {own} ", "hunter:3")
+            (own, own, f"user:{own}", f"agent:{own}", "", None, f" {own} ", "hunter:3", "unknown")
         )
 
     def triggered(self) -> str | None:

@@ -312,8 +312,9 @@ def bucket(duration: float) -> float:
     size, sign = abs(micros), -1 if micros < 0 else 1
     if size < 100:
         return micros / 1_000_000
-    width = 10 ** (len(str(size)) - 2)
-    return sign * (size // width * width + width / 2) / 1_000_000
+    width: int = 10 ** (len(str(size)) - 2)
+    lower: int = size // width * width
+    return sign * (lower + width / 2) / 1_000_000
 
 
 def _latency_histogram(facts: Facts, names: Names) -> list[Row]:

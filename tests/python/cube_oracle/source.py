@@ -59,7 +59,7 @@ _IDS = {
 _PEOPLE = {("approval_requests", "decision_by"), ("execution_tasks", "user")}
 _AS_LANDED = {("benchmark_runs", "run_id")}
 _LEVELS = ("low", "medium", "high", "critical")
-UNIQUE = {
+UNIQUE: dict[str, list[tuple[str, ...]]] = {
     "benchmark_runs": [("run_id",)],
     "mission_timelines": [("mission_id",)],
     "immutable_log": [("sequence",), ("entry_hash",)],
