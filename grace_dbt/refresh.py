@@ -129,7 +129,8 @@ def refresh(
             datetime.now(UTC) - datetime.fromisoformat(newest).replace(tzinfo=UTC)
         ).total_seconds()
     warnings = [
-        f"the table {s.table} is missing; what was read from it before stays"
+        f"the table {s.table} is missing; "
+        + ("nothing of it is in the cube" if full else "what was read from it before stays")
         for s in sources
         if s.missing
     ] + [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]

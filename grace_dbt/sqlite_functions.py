@@ -6,13 +6,14 @@ The macros of the other engines have them built in; each body here answers as Du
 from __future__ import annotations
 
 import hashlib
-import math
+import json
 import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
 _HEX_OF_BYTES = re.compile(r"\\x(?:[0-9A-F]{2})+", re.ASCII)
 Value = str | int | float | bytes | None
+LARGEST_REAL = 1e100
 
 # What DuckDB reads as timestamp with time zone, kept to what Grace writes: ISO 8601 with a blank or a T.
 _TIMESTAMP = re.compile(
@@ -75,11 +76,11 @@ def epoch_microseconds(value: Value) -> int | None:
 
 
 def try_real(value: Value) -> float | None:
-    """A finite number, or NULL."""
+    """A number of at most 1e100, or NULL."""
     if value is None or not _NUMBER.fullmatch(_text(value)):
         return None
     number = float(_text(value))
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= LARGEST_REAL else None
 
 
 def try_integer(value: Value) -> int | None:
@@ -116,6 +117,20 @@ def character_count(value: Value) -> int | None:
     return None if value is None else len(_text(value))
 
 
+def has_half_characters(value: Value) -> bool:
+    """Whether a JSON text escapes half a surrogate pair: SQLite would decode it to bytes that are no text."""
+    text = "" if value is None else _text(value)
+    if "\\ud" not in text.lower():
+        return False
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, RecursionError):
+        pass
+    return False
+
+
 def register(connection: sqlite3.Connection) -> None:
     """Give a connection the functions, enforced foreign keys and a wait for other writers (60 s)."""
     for name, function in (
@@ -129,6 +144,7 @@ def register(connection: sqlite3.Connection) -> None:
         ("clean_text", clean_text),
         ("is_hex_of_bytes", is_hex_of_bytes),
         ("character_count", character_count),
+        ("has_half_characters", has_half_characters),
     ):
         connection.create_function(name, 1, function, deterministic=True)
     connection.execute("pragma foreign_keys = on")

@@ -12,14 +12,19 @@
 {#- The moment to which first versions reach back, before anything that a fact can tell of. -#}
 {% macro beginning() %}{{ return(timestamp_literal('1900-01-01 00:00:00.000000')) }}{% endmacro %}
 
+{#- After anything that a fact can tell of: up to when an open version holds, where a moment has to be named. -#}
+{% macro ending() %}{{ return(timestamp_literal('9999-12-31 23:59:59.999999')) }}{% endmacro %}
+
 {#-
     The join of a fact to the version in force at its own time. The end is not included: a fact on the boundary belongs
-    to the newer version. Where the time is unknown the current version counts.
+    to the newer version. Where the time is unknown the current version counts. Three comparisons with one table on each
+    side: under an `or` DuckDB would hold every fact against every version.
 -#}
 {% macro in_force(version, moment) %}
     {{ return(
-        '((' ~ moment ~ ' >= ' ~ version ~ '.effective_from and (' ~ version ~ '.effective_to is null or ' ~ moment ~ ' < '
-        ~ version ~ '.effective_to)) or (' ~ moment ~ ' is null and ' ~ version ~ '.is_current))'
+        '(coalesce(' ~ moment ~ ', ' ~ ending() ~ ') >= ' ~ version ~ '.effective_from and coalesce(' ~ moment ~ ', '
+        ~ beginning() ~ ') < coalesce(' ~ version ~ '.effective_to, ' ~ ending() ~ ') and case when ' ~ moment
+        ~ ' is null then 1 else 0 end <= case when ' ~ version ~ '.is_current then 1 else 0 end)'
     ) }}
 {% endmacro %}
 

@@ -35,7 +35,7 @@
     language plpgsql immutable strict as $$
     begin
         if stored ~ '^[ \t\r\n\f\v]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n\f\v]*$' then
-            return cast(stored as double precision);
+            return case when abs(cast(stored as double precision)) <= 1e100 then cast(stored as double precision) end;
         end if;
         return null;
     exception when numeric_value_out_of_range then
@@ -52,7 +52,11 @@
     create or replace function {{ function_name('is_json') }}(stored text) returns boolean
     language plpgsql immutable strict as $$
     begin
-        return cast(stored as json) is not null;
+        perform cast(stored as json);
+        if stored ~* '\\ud[89a-f]' then
+            perform cast(stored as jsonb);  -- Half a surrogate pair is no character, which json looks at too late.
+        end if;
+        return true;
     exception when data_exception or statement_too_complex then
         return false;
     end

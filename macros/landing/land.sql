@@ -31,7 +31,7 @@ keyed as (
 
 landed as (
     select
-        {{ as_text(occurrence(relation, node, present)) }} || coalesce('=' || {{ clean_text(key) }}, '!' || {{ as_text('_row_hash') }}) as _landing_id,
+        {{ as_text(occurrence(relation, node, present)) }} || coalesce('=' || {{ clean_text(key) }}, '!' || {{ md5_of_columns(node) }}) as _landing_id,
         _row_hash,
         {{ columns }}
     from keyed
@@ -100,8 +100,8 @@ where _landing_id in (select _known_id from differing where _landing_id is null)
 {% endmacro %}
 
 {#-
-    The position of a row among those that share its key, as text. A table whose keys are unique, as nearly all are, is
-    asked once and spared the sort.
+    The position of a row among those that share its key, as text: by what the row says, so that every engine takes the same
+    one. A table whose keys are unique, as nearly all are, is asked once and spared the sort.
 -#}
 {% macro occurrence(relation, node, present) %}
     {% set name = primary_key(node)[0] %}
@@ -112,7 +112,8 @@ where _landing_id in (select _known_id from differing where _landing_id is null)
     ) %}
         {{ return('1') }}
     {% endif %}
-    {{ return('row_number() over (partition by coalesce(' ~ key ~ ', ' ~ as_text('_row_hash') ~ ') order by _row_hash)') }}
+    {% set content = md5_of_columns(node) %}
+    {{ return('row_number() over (partition by coalesce(' ~ key ~ ', ' ~ content ~ '), ' ~ key ~ ' is null order by ' ~ content ~ ')') }}
 {% endmacro %}
 
 {#-
@@ -135,7 +136,7 @@ where _landing_id in (select _known_id from differing where _landing_id is null)
 {% macro md5_of_columns(node) %}
     {% set parts = [] %}
     {% for name in node.columns %}
-        {% set column = adapter.quote(name) %}
+        {% set column = clean_text(adapter.quote(name)) %}
         {% do parts.append("coalesce(length(" ~ column ~ ") || ':' || " ~ column ~ ", '-')") %}
     {% endfor %}
     {{ return('md5(' ~ parts | join(' || ') ~ ')') }}

@@ -15,7 +15,7 @@
 
 {% macro sqlite__json_text(column, key) %}
     {{ return(
-        "case when json_valid(" ~ column ~ ") then case json_type(" ~ column ~ ", '$." ~ key ~ "') when 'true' then 'true' when 'false' then 'false'"
+        "case when instr(" ~ column ~ ", '\"" ~ key ~ "\"') > 0 and " ~ is_json(column) ~ " then case json_type(" ~ column ~ ", '$." ~ key ~ "') when 'true' then 'true' when 'false' then 'false'"
         ~ " else cast(json_extract(" ~ column ~ ", '$." ~ key ~ "') as text) end end"
     ) }}
 {% endmacro %}
@@ -36,15 +36,15 @@
 {% macro duckdb__json_largest_number(column) %}
     {{ return(
         "case when " ~ is_json(column) ~ " and json_type(" ~ column ~ ") = 'OBJECT' then list_max(list_transform("
-        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT') and isfinite(try_cast(member as double))), "
+        ~ "list_filter(json_extract(" ~ column ~ ", '$.*'), lambda member: json_type(member) in ('DOUBLE', 'BIGINT', 'UBIGINT') and abs(try_cast(member as double)) <= 1e100), "
         ~ "lambda member: abs(cast(member as double)))) end"
     ) }}
 {% endmacro %}
 
 {% macro sqlite__json_largest_number(column) %}
     {{ return(
-        "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'object' then (select max(abs(cast(member.value as real)))"
-        ~ " from json_each(" ~ column ~ ") as member where member.type in ('integer', 'real')) end"
+        "case when " ~ is_json(column) ~ " and json_type(" ~ column ~ ") = 'object' then (select max(abs(cast(member.value as real)))"
+        ~ " from json_each(" ~ column ~ ") as member where member.type in ('integer', 'real') and abs(cast(member.value as real)) <= 1e100) end"
     ) }}
 {% endmacro %}
 
@@ -67,7 +67,7 @@
 
 {% macro sqlite__json_length(column) %}
     {{ return(
-        "case when json_valid(" ~ column ~ ") and json_type(" ~ column ~ ") = 'array' then json_array_length(" ~ column ~ ") end"
+        "case when " ~ is_json(column) ~ " and json_type(" ~ column ~ ") = 'array' then json_array_length(" ~ column ~ ") end"
     ) }}
 {% endmacro %}
 

@@ -28,6 +28,6 @@
     ) }}
 {% endmacro %}
 
-{% macro sqlite__is_json(column) %}{{ return('json_valid(' ~ column ~ ')') }}{% endmacro %}
+{% macro sqlite__is_json(column) %}{{ return('(json_valid(' ~ column ~ ') and not has_half_characters(' ~ column ~ '))') }}{% endmacro %}
 
 {% macro postgres__is_json(column) %}{{ return(function_name('is_json') ~ '(' ~ as_text(column) ~ ')') }}{% endmacro %}

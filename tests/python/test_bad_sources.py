@@ -254,6 +254,29 @@ def test_a_file_without_graces_tables_is_refused(tmp_path: Path, content: bytes)
     assert path.read_bytes() == content
 
 
+def test_numbers_that_cannot_be_added_up_stop_nothing(tmp_path: Path, templates: Path) -> None:
+    """A sum beyond all numbers, one that no bigint holds, and one whose last digits are lost."""
+    database = tmp_path / "operational.sqlite"
+    shutil.copy(templates / "fresh.sqlite", database)
+    scores = (1.7e308, 1.7e308, 1e30, -1e30, 0.9, 0.7)
+    with sqlite3.connect(database) as connection:
+        for number in range(36):
+            row = contract(f"c{number}", confidence_score=scores[number % 6])
+            row |= {"tier": f"tier_{number % 4}", "action_type": f"a{number % 5}"}
+            insert(connection, "action_contracts", row)
+            mission = {"mission_id": f"m{number}", "mission_name": "many", "status": "completed"}
+            mission |= {"total_planned_actions": 10**18 - 1, "started_at": "2025-11-02 14:50:02"}
+            insert(connection, "mission_timelines", mission | {"completed_actions": number})
+    settings = settings_for(database)
+    refresh(settings)
+    [(counted,)] = published(
+        settings, "select sum(confidence_count) from cube_daily_verification_by_tier"
+    )
+    assert counted == 24, "two of six have no number"
+    planned = "select sum(total_missions), sum(planned_actions), sum(completed_actions) from cube_mission_metrics"
+    assert published(settings, planned) == [(36, None, 630)]
+
+
 def test_a_missing_file_is_refused_and_not_created(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.sqlite"
     with pytest.raises(GraceError, match="no sqlite database") as caught:

@@ -1,10 +1,12 @@
-"""The readers of stored text answer alike: SQL on DuckDB and PostgreSQL, registered functions on SQLite."""
+"""The readers of stored text answer alike: SQL on DuckDB and PostgreSQL, and on SQLite with functions of ours."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,8 @@ TIMES = [
     for day, clock, zone, edge in itertools.product(DAYS, CLOCKS, ZONES, AROUND)
 ] + ["infinity", "epoch", "now", "0000-00-00 00:00:00", "1763118610", "2025-11-02 (BC)"]
 NUMBERS = [
-    "0", "-0", "1", "+1", " 1 ", "1.5", "1.", ".5", "1e5", "1E-5", "1e400", "1e-400", "1e999999", "nan",
+    "0", "-0", "1", "+1", " 1 ", "1.5", "1.", ".5", "1e5", "1E-5", "1e100", "-1e100", "1.1e100", "1.7e308",
+    "1e400", "1e-400", "1e999999", "nan",
     "NaN", "inf", "-Infinity", "0x10",
     "1_000", "1,5", "", " ", "1 2", "--1", "\u0661", "9007199254740993", "0.30000000000000004", "999999999999999999",
     "9999999999999999999", "true",
@@ -76,6 +79,11 @@ JSONS: dict[str, tuple[bool, str | None, float | None]] = {
     '{"error": "a\tb"}': (False, None, None),
     '{"error": 01}': (False, None, None),
     '{"error": "x"} {}': (False, None, None),
+    '{"error": "half \\ud83e"}': (False, None, None),
+    '{"error": "\\ud83e\\udd86"}': (True, "🦆", None),
+    '{"error": "\\\\ud83e"}': (True, "\\ud83e", None),
+    '{"\\u0065rror": "spelled otherwise"}': (True, None, None),
+    '{"a": 1e308, "b": -1e400, "n": 2}': (True, None, 2.0),
 }  # fmt: skip
 READERS = {
     "times": "parse_timestamp('x')",
@@ -93,12 +101,17 @@ READERS = {
 Ask = Callable[[str, list[str]], list[object]]
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+@pytest.fixture(scope="module", params=["duckdb", "postgres", "sqlite"])
 def ask(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """What a reader makes of texts on an engine, by the SQL that its macro writes there."""
     home = tmp_path_factory.mktemp("readers")
     if request.param == "duckdb":
         yield on_duckdb(written_sql(home, "plan"))
+        return
+    if request.param == "sqlite":
+        with contextlib.closing(sqlite3.connect(":memory:")) as lite:
+            sqlite_functions.register(lite)
+            yield on_sqlite(written_sql(home, "sqlite"), lite)
         return
     server: Server = request.getfixturevalue("postgres_server").create("readers")
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(server.connect()) as connection:
@@ -132,6 +145,18 @@ def on_duckdb(readers: dict[str, str]) -> Ask:
     return ask
 
 
+def on_sqlite(readers: dict[str, str], connection: sqlite3.Connection) -> Ask:
+    def ask(reader: str, texts: list[str]) -> list[object]:
+        connection.execute("drop table if exists given")
+        connection.execute("create table given (n integer primary key, x text)")
+        connection.executemany("insert into given values (?, ?)", enumerate(texts))
+        return [
+            row[0] for row in connection.execute(f"select {readers[reader]} from given order by n")
+        ]
+
+    return ask
+
+
 def on_postgres(readers: dict[str, str], cursor: Any) -> Ask:
     def ask(reader: str, texts: list[str]) -> list[object]:
         cursor.execute("drop table if exists given")
@@ -148,7 +173,9 @@ def on_postgres(readers: dict[str, str], cursor: Any) -> Ask:
 def test_times(ask: Ask) -> None:
     expected = [sqlite_functions.utc_timestamp(text) for text in TIMES]
     assert sum(e is not None for e in expected) > 300
-    spelled = [f and f"{f:%Y-%m-%d %H:%M:%S.%f}" for f in ask("times", TIMES)]
+    spelled = [
+        f"{f:%Y-%m-%d %H:%M:%S.%f}" if isinstance(f, datetime) else f for f in ask("times", TIMES)
+    ]
     assert [p for p in zip(TIMES, spelled, expected, strict=True) if p[1] != p[2]] == []
 
 

@@ -68,7 +68,7 @@ ranked_starts as (
             order by
                 case when playbook_id is null then 1 else 0 end,
                 coalesce({{ read_integer('playbook_id') }}, 1000000000000000000),
-                playbook_id
+                {{ byte_order('playbook_id') }}
         ) as place
     from runs
     where component_name is not null and created_at is not null

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cube_oracle.dimensions import actor, actor_key, asked_by, mission_of
-from cube_oracle.reading import largest, member, minute_key, seconds, surrogate, word
+from cube_oracle.reading import count, largest, member, minute_key, seconds, surrogate, word
 from cube_oracle.source import Row
 from cube_oracle.world import World
 
@@ -19,7 +19,8 @@ def verification_executions(world: World) -> list[Row]:
     """A contract each; the newest benchmark of a contract counts."""
     newest: dict[str | None, Row] = {}
     for run in sorted(
-        world.staged["benchmark_runs"], key=lambda r: (r["created_at"] or datetime.min, r["run_id"])
+        world.staged["benchmark_runs"],
+        key=lambda r: (r["created_at"] or datetime.min, r["run_id"] or ""),
     ):
         newest[benchmarked(run["triggered_by"])] = run
     facts = []
@@ -73,9 +74,9 @@ def mission_progress(world: World) -> list[Row]:
             "mission_id": mission,
             "mission_type": row["mission_type"],
             "final_status": row["status"],
-            "planned_actions": row["total_planned_actions"],
+            "planned_actions": count(row["total_planned_actions"]),
             **{
-                name: row[name]
+                name: count(row[name])
                 for name in ("completed_actions", "failed_actions", "rolled_back_actions")
             },
             "progress_ratio": row["progress_ratio"],

@@ -13,6 +13,7 @@ EARLIEST = datetime(2015, 1, 1)
 SKEW = timedelta(days=1)
 BEGINNING = datetime(1900, 1, 1)
 UNKNOWN = -1
+LARGEST = 1e100
 SECOND = timedelta(seconds=1)
 
 _MOMENT = re.compile(
@@ -66,16 +67,21 @@ def is_accepted(moment: datetime, clock: datetime) -> bool:
 
 
 def number(text: str | None) -> float | None:
-    """A finite number."""
+    """A number that can be added up."""
     if text is None or not _NUMBER.fullmatch(text):
         return None
     read = float(text)
-    return read if math.isfinite(read) else None
+    return read if abs(read) <= LARGEST else None
 
 
 def integer(text: str | None) -> int | None:
     """A whole number of at most 18 digits."""
     return int(text) if text is not None and _INTEGER.fullmatch(text) else None
+
+
+def count(number: int | None) -> int | None:
+    """A whole number of at most 15 digits, which can be added up."""
+    return number if number is not None and abs(number) < 10**15 else None
 
 
 def truth(text: str | None) -> bool | None:
@@ -91,7 +97,9 @@ def _refuse(name: str) -> None:
 def document(text: str | None) -> tuple[bool, Any]:
     """Whether a text is JSON, and what it says."""
     try:
-        return True, json.loads(text or "", parse_constant=_refuse)
+        found = json.loads(text or "", parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return True, found
     except (ValueError, RecursionError):
         return False, None
 
@@ -110,7 +118,7 @@ def largest(text: str | None) -> float | None:
     _, found = document(text)
     values = found.values() if isinstance(found, dict) else ()
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    return max((abs(float(v)) for v in numbers), default=None)
+    return max((size for v in numbers if (size := abs(float(v))) <= LARGEST), default=None)
 
 
 def length(text: str | None) -> int | None:

@@ -13,7 +13,10 @@ benchmarks as (
         *,
         row_number() over (
             partition by contract_id
-            order by coalesce(created_at, {{ beginning() }}) desc, benchmark_run_id desc
+            order by
+                coalesce(created_at, {{ beginning() }}) desc,
+                {{ byte_order("coalesce(benchmark_run_id, '')") }} desc,
+                {{ surrogate_key(['benchmark_id']) }} desc
         ) as recency
     from {{ ref('stg_verification__benchmark_runs') }}
 ),
