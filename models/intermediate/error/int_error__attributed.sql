@@ -65,10 +65,7 @@ ranked_starts as (
         playbook_id,
         row_number() over (
             partition by component_name, created_at
-            order by
-                case when playbook_id is null then 1 else 0 end,
-                coalesce({{ read_integer('playbook_id') }}, 1000000000000000000),
-                playbook_id
+            order by case when playbook_id is null then 1 else 0 end, {{ number_order('playbook_id') }}
         ) as place
     from runs
     where component_name is not null and created_at is not null

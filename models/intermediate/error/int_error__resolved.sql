@@ -25,7 +25,7 @@ endings as (
         stated_playbook,
         row_number() over (
             partition by resource, action, created_at
-            order by {{ read_integer('entry_id') }}, entry_id
+            order by {{ number_order('entry_id') }}
         ) as place
     from entries
     where action in ('error.resolved', 'error.escalated') and resource is not null and created_at is not null
@@ -41,7 +41,7 @@ endings as (
         null as stated_playbook,
         row_number() over (
             partition by run_id, created_at
-            order by {{ read_integer('insight_id') }}, insight_id
+            order by {{ number_order('insight_id') }}
         ) as place
     from insights
     where phase = 'completion' and outcome = 'success' and run_id is not null and created_at is not null
