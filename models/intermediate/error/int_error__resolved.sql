@@ -1,7 +1,7 @@
 {#-
-    How each error ended by what its own records tell. The first ending at or after it comes from a window over errors and
-    endings of one resource: reading backwards in time, the smallest ending so far is the next one, and what happens in
-    the same moment is seen by both.
+    Grain: one error captured, with its end as its own records tell it. The first ending at or after an error comes from a window
+    over errors and endings of one resource: reading backwards in time, the smallest ending so far is the next one, and
+    what happens in the same moment is seen by both.
 -#}
 with events as (
     select * from {{ ref('int_error__events') }}
@@ -47,7 +47,7 @@ endings as (
     where phase = 'completion' and outcome = 'success' and run_id is not null and created_at is not null
 ),
 
--- What was in one moment said twice counts once, the earlier entry of the two.
+-- Said twice in one moment, an ending counts once: by the entry that was written first.
 first_endings as (
     select * from endings
     where place = 1
