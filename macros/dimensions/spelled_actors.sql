@@ -1,4 +1,7 @@
-{#- Where an actor is spelled, as (model, column): the rows of dim_actor come from these. -#}
+{#-
+    Where an actor is spelled, as (model, column): the rows of dim_actor come from these. Of errors the actors of signals are
+    new, whose records have none; who appears in the log or in an alert counts also where that is no error.
+-#}
 {% macro spelled_actors() %}
     {{ return([
         ('stg_verification__action_contracts', 'triggered_by'),

@@ -1,5 +1,5 @@
 {#-
-    Verified actions in one grain of time, cut by one slice. Each execution counts once, in the hour or day of its creation and
+    Executions in one grain of time, cut by one slice. Each execution counts once, in the hour or day of its creation and
     under the member that its stamped key names. Sums and counts stand beside each average, because an average of averages
     would be wrong.
 -#}

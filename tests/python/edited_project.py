@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from test_dbt_build import PARTS, ROOT
+from test_dbt_build import copy_project
 
 from grace_dbt import dbt_runner
 from grace_dbt.operational.url import FileUrl
@@ -30,11 +30,7 @@ class EditedProject:
             folder: Where both go.
             template: A SQLite file with the operational tables.
         """
-        self.project = folder / "project"
-        for part in PARTS:
-            (self.project / part).parent.mkdir(parents=True, exist_ok=True)
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, self.project / part)
+        self.project = copy_project(folder / "project")
         self.database = Path(shutil.copy(template, folder / "operational.sqlite"))
         self.settings = Settings(folder / "home", FileUrl("sqlite", self.database))
 

@@ -41,15 +41,20 @@ DAILY = """
 """
 
 
+def copy_project(folder: Path) -> Path:
+    """The dbt project alone, in a folder whose files a test may edit."""
+    for part in PARTS:
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    return folder
+
+
 class Project:
     """A copy of the dbt project, its own data folder, and rows out of whichever file the target builds."""
 
     def __init__(self, folder: Path, target: str) -> None:
-        self.folder, self.target = folder, target
-        for part in PARTS:
-            (folder / part).parent.mkdir(parents=True, exist_ok=True)
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, folder / part)
+        self.folder, self.target = copy_project(folder), target
 
     def build(self, threads: int) -> str:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("GRACE_", "DBT_"))}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-from test_dbt_build import PARTS, ROOT
+from test_dbt_build import ROOT, copy_project
 
 PAGE = ROOT / "docs" / "cube.md"
 # The two remedies of seeds/sample/sample_healing_actions.csv: component, tried, helped.
@@ -53,12 +52,7 @@ def commands(text: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("walkthrough")
-    for part in PARTS:
-        (folder / part).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, folder / part)
-    return folder
+    return copy_project(tmp_path_factory.mktemp("walkthrough"))
 
 
 def test_a_reader_who_follows_the_page_gets_the_rollup(project: Path) -> None:

@@ -1,11 +1,11 @@
+{#- Grain: one actor, under however many spellings. -#}
 with actors as (
-    select
+    select distinct
         actor_id,
         actor_type,
-        min(actor_name) as actor_name,
+        actor_name,
         is_trusted
     from {{ ref('int_actor__named') }}
-    group by actor_id, actor_type, is_trusted
 ),
 
 final as (

@@ -1,6 +1,6 @@
 {#-
-    Who stands behind each spelling that names somebody. Text that no known prefix explains names an actor of unknown type;
-    the word unknown names nobody.
+    Grain: one spelling that names somebody, with the actor behind it. Text that no known prefix explains names an actor of
+    unknown type; the word unknown names nobody.
 -#}
 with spelled as (
     select * from {{ ref('int_actor__spelled') }}

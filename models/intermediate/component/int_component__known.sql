@@ -1,6 +1,5 @@
 {#-
-    Every component: those of the seed, and those that only the data names. What contracts ran under is the executor, which
-    the seed has.
+    Grain: one component, of the seed or first seen in data. Contracts name none: they run under the executor, which the seed has.
 -#}
 with registered as (
     select * from {{ ref('components') }}

@@ -1,7 +1,7 @@
 {#-
-    What was done for a component after a moment at which it had an error: the first success of a healing action or playbook
-    run, and the first playbook started, both within the hours of var error_attribution_hours. As in int_error__resolved,
-    a window that reads backwards in time finds the next one, so that no error is held against every run.
+    Grain: one component and one moment at which it had an error, with what was done for it next: the first success of a healing
+    action or playbook run, and the first playbook that was asked for, both within the hours of var error_attribution_hours.
+    As in int_error__resolved a window that reads backwards in time finds them, so that no error is held against every run.
 -#}
 {%- set window_seconds = var('error_attribution_hours') * 3600 %}
 
@@ -65,10 +65,7 @@ ranked_starts as (
         playbook_id,
         row_number() over (
             partition by component_name, created_at
-            order by
-                case when playbook_id is null then 1 else 0 end,
-                coalesce({{ read_integer('playbook_id') }}, 1000000000000000000),
-                {{ byte_order('playbook_id') }}
+            order by case when playbook_id is null then 1 else 0 end, {{ number_order('playbook_id') }}
         ) as place
     from runs
     where component_name is not null and created_at is not null

@@ -1,6 +1,6 @@
 {#-
-    Every error that was captured, with the rule that says so. The rules are met once for each distinct text, not for each
-    record; the table is kept since components, actors and the fact all read it.
+    Grain: one error captured, with the type and severity that its rule gives. Rules are tried on each distinct text once, not on
+    each record. A table, because five models read it.
 -#}
 {{ config(materialized='table') }}
 

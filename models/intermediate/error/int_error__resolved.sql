@@ -1,7 +1,7 @@
 {#-
-    How each error ended by what its own records tell. The first ending at or after it comes from a window over errors and
-    endings of one resource: reading backwards in time, the smallest ending so far is the next one, and what happens in
-    the same moment is seen by both.
+    Grain: one error captured, with its end as its own records tell it. The first ending at or after an error comes from a window
+    over errors and endings of one resource: reading backwards in time, the smallest ending so far is the next one, and
+    what happens in the same moment is seen by both.
 -#}
 with events as (
     select * from {{ ref('int_error__events') }}
@@ -25,9 +25,7 @@ endings as (
         stated_playbook,
         row_number() over (
             partition by resource, action, created_at
-            order by
-                coalesce({{ read_integer('entry_id') }}, 1000000000000000000),
-                {{ byte_order('entry_id') }}
+            order by {{ number_order('entry_id') }}
         ) as place
     from entries
     where action in ('error.resolved', 'error.escalated') and resource is not null and created_at is not null
@@ -43,15 +41,13 @@ endings as (
         null as stated_playbook,
         row_number() over (
             partition by run_id, created_at
-            order by
-                coalesce({{ read_integer('insight_id') }}, 1000000000000000000),
-                {{ byte_order('insight_id') }}
+            order by {{ number_order('insight_id') }}
         ) as place
     from insights
     where phase = 'completion' and outcome = 'success' and run_id is not null and created_at is not null
 ),
 
--- What was in one moment said twice counts once, the earlier entry of the two.
+-- Said twice in one moment, an ending counts once: by the entry that was written first.
 first_endings as (
     select * from endings
     where place = 1

@@ -14,10 +14,7 @@ runs as (
         *,
         row_number() over (
             partition by approval_id
-            order by
-                case when {{ read_integer('playbook_run_id') }} is null then 1 else 0 end,
-                {{ read_integer('playbook_run_id') }},
-                {{ byte_order('playbook_run_id') }}
+            order by {{ number_order('playbook_run_id') }}
         ) as precedence
     from {{ ref('int_execution__contracted') }}
     where approval_id is not null

@@ -1,8 +1,7 @@
 {#-
-    Missions with a type. It derives from what started the mission: who the opener says did, else who asked for the snapshot that
-    it began with, looked up in the seed by the whole text and then by the part before the colon. Where nobody is named,
-    the kind of work that the opener stated counts; else the type is unknown. Where two rows carry one mission_id, the one
-    written last counts.
+    Grain: one mission, as its last written row has it, with its type. The type derives from what started it: who the opener says
+    did, else who asked for the snapshot that it began with, looked up in the seed by the whole text and then by the part
+    before the colon. Where nobody is named, the kind of work that the opener stated counts; else the type is unknown.
 -#}
 with timelines as (
     select

@@ -1,4 +1,4 @@
-{#- Grain: one minute (UTC) of the days from the first to the last moment; a calendar before it is taken apart. -#}
+{#- Grain: one minute (UTC) of the days from the first to the last moment. -#}
 with span as (
     select * from {{ ref('int_time__span') }}
 ),

@@ -1,4 +1,4 @@
-{#- First and last moment that any landed table tells of: what the calendar has to cover. -#}
+{#- Grain: a single row, the first and last moment that any landed table tells of: what the calendar has to cover. -#}
 with spans as (
     {% for _, table in landed_tables() %}
     select

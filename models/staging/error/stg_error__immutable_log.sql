@@ -7,11 +7,9 @@ with source as (
 final as (
     select
         id as entry_id,
-        {{ read_integer('sequence') }} as sequence,
         nullif({{ trimmed('actor') }}, '') as actor,
         nullif({{ trimmed('action') }}, '') as action,
         nullif({{ trimmed('resource') }}, '') as resource,
-        nullif({{ trimmed('subsystem') }}, '') as subsystem,
         nullif({{ trimmed('result') }}, '') as result,
         nullif({{ trimmed(json_text('payload', 'error_type')) }}, '') as stated_type,
         nullif({{ trimmed(json_text('payload', 'severity')) }}, '') as stated_severity,

@@ -7,7 +7,6 @@ with source as (
 final as (
     select
         id as approval_id,
-        nullif({{ trimmed('event_id') }}, '') as event_id,
         nullif({{ trimmed('status') }}, '') as approval_status,
         nullif({{ trimmed('requested_by') }}, '') as requested_by,
         nullif({{ trimmed('reason') }}, '') as reason,

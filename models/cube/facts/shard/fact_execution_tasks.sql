@@ -30,7 +30,7 @@ final as (
 
         coalesce(tasks.task_status = 'completed', {{ truth(false) }}) as was_successful,
         coalesce(tasks.task_status = 'failed', {{ truth(false) }}) as has_failed,
-        coalesce(tasks.task_status not in ('completed', 'failed', 'cancelled'), {{ truth(true) }}) as is_open,
+        not coalesce(tasks.task_status in ('completed', 'failed', 'cancelled'), {{ truth(false) }}) as is_open,
 
         tasks.error_message,
         tasks.created_at,

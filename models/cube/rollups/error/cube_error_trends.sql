@@ -1,4 +1,4 @@
-{#- Grain: one day (UTC), severity and capturing table; errors without a readable time stand on the unknown day. -#}
+{#- Grain: one day (UTC), severity and capturing table; errors without a readable time stand on the day of NULLs. -#}
 with events as (
     select * from {{ ref('fact_error_events') }}
 ),

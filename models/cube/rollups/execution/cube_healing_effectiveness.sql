@@ -1,6 +1,6 @@
 {#-
-    Grain: one day (UTC), component and remedy; attempts without a readable time stand on the unknown day, system-wide ones
-    under the unknown component.
+    Grain: one day (UTC), component and remedy; attempts without a readable time stand on the day of NULLs, system-wide
+    ones under the unknown component.
 -#}
 with healing as (
     select * from {{ ref('fact_healing_actions') }}

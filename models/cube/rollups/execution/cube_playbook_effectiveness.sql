@@ -1,6 +1,6 @@
 {#-
-    Grain: one day (UTC), playbook and component as written; runs without a readable time stand on the unknown day. The time
-    of a run counts from its first step, without the wait for consent.
+    Grain: one day (UTC), playbook and component as written; runs without a readable time stand on the day of NULLs. The
+    time of a run counts from its first step, without the wait for consent.
 -#}
 with runs as (
     select * from {{ ref('fact_playbook_runs') }}

@@ -1,6 +1,6 @@
 {#-
-    Grain: one day (UTC), tier and kind of approval; requests without a readable time stand on the unknown day. The time
-    to a decision is averaged over those decided, beside its sum and count.
+    Grain: one day (UTC), tier, name of the tier and kind of approval; requests without a readable time stand on the day of
+    NULLs.
 -#}
 with approvals as (
     select * from {{ ref('fact_approvals') }}

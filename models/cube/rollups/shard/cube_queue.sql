@@ -1,4 +1,4 @@
-{#- Grain: one hour (UTC) of submission and kind of work; tasks without a readable time stand on the unknown hour. -#}
+{#- Grain: one hour (UTC) of submission and kind of work; tasks without a readable time stand on the hour of NULLs. -#}
 with tasks as (
     select * from {{ ref('fact_execution_tasks') }}
 ),

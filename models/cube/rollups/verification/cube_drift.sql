@@ -1,6 +1,6 @@
 {#-
-    Grain: one day (UTC) and suite; benchmarks without a readable time stand on the unknown day. Runs without a golden
-    run to compare with have no drift score and are left out of its mean.
+    Grain: one day (UTC) and suite; benchmarks without a readable time stand on the day of NULLs. Runs without a
+    golden run to compare with have no drift score and are left out of its mean.
 -#}
 with benchmarks as (
     select * from {{ ref('fact_benchmark_runs') }}
