@@ -264,9 +264,10 @@ def test_numbers_that_cannot_be_added_up_stop_nothing(tmp_path: Path, templates:
             row = contract(f"c{number}", confidence_score=scores[number % 6])
             row |= {"tier": f"tier_{number % 4}", "action_type": f"a{number % 5}"}
             insert(connection, "action_contracts", row)
-            mission = {"mission_id": f"m{number}", "mission_name": "many", "status": "completed"}
-            mission |= {"total_planned_actions": 10**18 - 1, "started_at": "2025-11-02 14:50:02"}
-            insert(connection, "mission_timelines", mission | {"completed_actions": number})
+            mission: dict[str, object] = {"mission_id": f"m{number}", "mission_name": "many"}
+            mission |= {"status": "completed", "started_at": "2025-11-02 14:50:02"}
+            mission |= {"total_planned_actions": 10**18 - 1, "completed_actions": number}
+            insert(connection, "mission_timelines", mission)
     settings = settings_for(database)
     refresh(settings)
     [(counted,)] = published(

@@ -1,7 +1,9 @@
 {#-
     Grain: one spelling that names somebody, with the actor behind it. Text that no known prefix explains names an actor of
-    unknown type; the word unknown names nobody.
+    unknown type; the word unknown names nobody. A table, because most facts read it.
 -#}
+{{ config(materialized='table') }}
+
 with spelled as (
     select * from {{ ref('int_actor__spelled') }}
 ),

@@ -7,10 +7,10 @@ with source as (
 final as (
     select
         id as contract_id,
-        {{ trimmed('action_type') }} as action_type,
+        nullif({{ trimmed('action_type') }}, '') as action_type,
         nullif({{ trimmed('playbook_id') }}, '') as playbook_id,
         nullif({{ trimmed('run_id') }}, '') as playbook_run_id,
-        {{ trimmed('status') }} as contract_status,
+        nullif({{ trimmed('status') }}, '') as contract_status,
         nullif({{ trimmed('tier') }}, '') as tier_code,
         nullif({{ trimmed('triggered_by') }}, '') as triggered_by,
         {{ reported_mission('triggered_by') }} as mission_id,

@@ -77,9 +77,8 @@ _PREFIXES = {row["prefix"]: row for row in reference("actor_spellings.csv")}
 
 def actor(spelling: str | None) -> Actor | None:
     """Who a text names; nobody for NULL and the word unknown."""
-    if spelling in (None, "unknown", "user:unknown"):
+    if spelling is None or spelling == "unknown":
         return None
-    assert spelling is not None
     prefix, colon, rest = spelling.partition(":")
     known = _PREFIXES.get(prefix.lower())
     if known is None or (not colon and known["names_actor"] == "1"):

@@ -127,7 +127,8 @@ def _logged(staged: dict[str, list[Row]]) -> list[Error]:
                 row_id=row["id"],
                 error_type=rule["error_type"] or said["error_type"] or row["action"] or "unknown",
                 severity=_severity(said["severity"], rule),
-                component=said["source"] or (row["actor"] if ":" not in (row["actor"] or "") else None),
+                component=said["source"]
+                or (row["actor"] if ":" not in (row["actor"] or "") else None),
                 actor=row["actor"],
                 resource=row["resource"],
                 at=row["timestamp"],

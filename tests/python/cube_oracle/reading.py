@@ -41,9 +41,11 @@ def word(text: str | None) -> str | None:
 
 
 def person(text: str | None) -> str | None:
-    """A text from a column that names people: a bare name is a user's."""
+    """A text from a column that names people: a bare name is a user's, and the word unknown nobody's."""
     name = word(text)
-    return name if name is None or ":" in name else f"user:{name}"
+    if name is None or name == "unknown":
+        return None
+    return name if ":" in name else f"user:{name}"
 
 
 def instant(text: str | None) -> datetime | None:
