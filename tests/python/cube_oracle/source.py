@@ -56,7 +56,11 @@ _IDS = {
     ("playbook_runs", "approval_request_id"), ("playbook_step_runs", "run_id"), ("playbook_step_runs", "step_id"),
     ("governance_votes", "session_id"), ("governance_votes", "member_id"),
 }  # fmt: skip
-_PEOPLE = {("approval_requests", "decision_by"), ("execution_tasks", "user")}
+_PEOPLE = {
+    ("agentic_insights", "approved_by"),
+    ("approval_requests", "decision_by"),
+    ("execution_tasks", "user"),
+}
 _AS_LANDED = {("benchmark_runs", "run_id")}
 _LEVELS = ("low", "medium", "high", "critical")
 UNIQUE: dict[str, list[tuple[str, ...]]] = {
