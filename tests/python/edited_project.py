@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from test_dbt_build import copy_project
 
-from grace_dbt import dbt_runner
+from grace_dbt import dbt_parsing, dbt_runner, settings
 from grace_dbt.operational.url import FileUrl
 from grace_dbt.refresh import RefreshReport, refresh
 from grace_dbt.settings import Settings
@@ -53,7 +53,8 @@ class EditedProject:
     def refresh(self, *, full: bool = False) -> RefreshReport:
         """A refresh with the copied project."""
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(dbt_runner, "project_directory", lambda: self.project)
+            for module in (settings, dbt_runner, dbt_parsing):
+                patched.setattr(module, "project_directory", lambda: self.project)
             report = refresh(self.settings, full=full)
         self.snapshot = report.snapshot.snapshot_path
         return report

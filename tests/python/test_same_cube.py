@@ -95,11 +95,13 @@ def rows_of(connection: Any, table: str, columns: list[str]) -> list[Row]:
 
 
 def in_order(rows: list[Row]) -> list[Row]:
-    """Rows in one spelling and order; every grain is told by something else than a real number."""
-    return sorted(
-        (tuple(map(plain, row)) for row in rows),
-        key=lambda row: repr([value for value in row if not isinstance(value, float)]),
-    )
+    """Rows in one spelling and order; real numbers, whose last digits may differ, order what all else leaves equal."""
+
+    def order(row: Row) -> tuple[str, list[float]]:
+        exact = repr([value for value in row if not isinstance(value, float)])
+        return exact, [value for value in row if isinstance(value, float)]
+
+    return sorted((tuple(map(plain, row)) for row in rows), key=order)
 
 
 def tables_of(snapshot: str) -> dict[str, list[str]]:
