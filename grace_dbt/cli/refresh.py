@@ -72,7 +72,9 @@ def show(report: RefreshReport) -> None:
             bar(tier.success_rate),
         )
     console.print(tiers if report.tiers else "No executions yet.")
-    changes = Table(title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD)
+    changes = Table(
+        title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     changes.add_column("table", no_wrap=True)
     for heading in ("read", "inserted", "updated", "deleted", "quarantined"):
         changes.add_column(heading, justify="right")

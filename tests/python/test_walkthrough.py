@@ -13,8 +13,8 @@ import pytest
 from test_dbt_build import ROOT, copy_project
 
 PAGE = ROOT / "docs" / "cube.md"
-# The two remedies of seeds/sample/sample_healing_actions.csv: component, tried, helped.
-REMEDIES = [("api", 1, 1), ("database", 1, 0)]
+# The one record of seeds/sample/sample_agentic_insights.csv: number, minute, phase, signal.
+RECORD = ("1", 202511031001, "diagnosis", "error_spike")
 
 
 def section(title: str) -> str:
@@ -55,10 +55,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_project(tmp_path_factory.mktemp("walkthrough"))
 
 
-def test_a_reader_who_follows_the_page_gets_the_rollup(project: Path) -> None:
+def test_a_reader_who_follows_the_page_gets_the_tables(project: Path) -> None:
     text = section("Add a fact, dimension or rollup")
     written = write_files(text, project)
-    assert [Path(path).suffix for path in written] == [".sql", ".yml"]
+    assert [Path(path).suffix for path in written] == [".sql", ".yml"] * 3
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("GRACE_", "DBT_"))}
     said = ""
     for words in commands(text):
@@ -68,9 +68,16 @@ def test_a_reader_who_follows_the_page_gets_the_rollup(project: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-3000:]
         said += done.stdout
-    assert re.search(r"PASS agrees_with_fact_cube_healing_by_component", said)
-    assert re.search(r"PASS cube_contract_cube_healing_by_component", said)
-    assert re.search(r"\| database +\| +1 \| +0 \|", said)
+    for table in ("dim_signal", "fact_insights", "cube_insights_by_signal"):
+        assert re.search(rf"PASS cube_contract_{table}_", said), table
+    assert re.search(r"PASS agrees_with_fact_cube_insights_by_signal_", said)
+    assert re.search(r"\| error_spike +\| +1 \| +1 \|", said)
     with duckdb.connect(str(project / "data/dev.duckdb"), read_only=True) as connection:
-        rows = connection.execute("select * from cube_healing_by_component").fetchall()
-    assert sorted(rows) == REMEDIES
+        records = connection.execute(
+            "select insight_id, time_key, phase, signal_type from fact_insights join dim_signal using (signal_key)"
+        ).fetchall()
+        signals = connection.execute("select signal_type from dim_signal order by signal_key = -1")
+        assert signals.fetchall() == [("error_spike",), ("unknown",)]
+        rollup = connection.execute("select * from cube_insights_by_signal").fetchall()
+    assert records == [RECORD]
+    assert rollup == [("error_spike", 1, 1)]
