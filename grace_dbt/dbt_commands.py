@@ -61,9 +61,9 @@ def test(
         if current(settings) is None:
             arguments += ["--select", "source:*"]
     with exclusive(settings, "test"):
-        outcome = run_dbt(
-            ["test", "--store-failures", *arguments], settings, target=target, loud=not quiet
-        )
+        # Unit tests look at the project, not at a database; `dbt build` runs them.
+        command = ["test", "--store-failures", "--exclude-resource-type", "unit_test", *arguments]
+        outcome = run_dbt(command, settings, target=target, loud=not quiet)
         _require_run(outcome, settings)
         broken = _broken_rules(outcome, settings) if target == "duckdb" else {}
     results = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ def parsed_project(folder: Path, target: str, schema: str, parse: Callable[[], A
     """The project as dbt parsed it, from this process, from a file, or parsed now.
 
     dbt's own partial parsing begins anew whenever a path of the profile changes. What is parsed depends on none: each
-    run reads the profile for itself, and under the target duckdb a live database has one name, wherever it is.
+    run reads the profile for itself, and a live database that is attached has one name, wherever it is.
 
     Args:
         folder: Where the parsed project is kept between processes.
@@ -30,16 +32,16 @@ def parsed_project(folder: Path, target: str, schema: str, parse: Callable[[], A
     files = project_fingerprint(
         *("dbt_project.yml", "models", "macros", "seeds", "snapshots", "tests")
     )
-    named = "\n".join((str(project_directory()), files, target, schema))
+    named = "\n".join((version("dbt-core"), str(project_directory()), files, target, schema))
     digest = hashlib.sha256(named.encode()).hexdigest()[:16]
-    kept = folder / f"{digest}.msgpack"
+    kept = folder / f"{target}-{digest}.msgpack"
     if digest not in _KEPT:
         manifest = _read(kept)
         if manifest is None:
             manifest = parse()
             if manifest is None:
                 return None
-            _write(kept, manifest)
+            _write(kept, manifest, target)
         _KEPT[digest] = manifest
     return _KEPT[digest]
 
@@ -57,16 +59,17 @@ def _read(kept: Path) -> Any:
     return manifest
 
 
-def _write(kept: Path, manifest: Any) -> None:
-    """Keep one parsed project, and no older one; a full disk is for the run itself to tell."""
+def _write(kept: Path, manifest: Any, target: str) -> None:
+    """Keep one parsed project of a target, and no older one; a full disk is for the run itself to tell."""
     from dbt.parser.manifest import extended_mashumaro_encoder
 
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        for old in kept.parent.glob("*.msgpack"):
+        for old in kept.parent.glob(f"{target}-*.msgpack"):
             old.unlink(missing_ok=True)
         draft = kept.with_suffix(".draft")
         draft.write_bytes(manifest.to_msgpack(extended_mashumaro_encoder))
         draft.replace(kept)
     except OSError:
-        kept.unlink(missing_ok=True)
+        with suppress(OSError):
+            kept.unlink(missing_ok=True)

@@ -20,6 +20,8 @@ from grace_dbt.settings import (
     project_directory,
 )
 
+# Where a live database is attached under one name, wherever it is.
+LIVE_TARGETS = ("duckdb", "live")
 Listener = Callable[[str, str, Any], None]
 
 
@@ -55,7 +57,6 @@ def run_dbt(
     *,
     target: str = "duckdb",
     loud: bool = False,
-    keep_parsed: bool = False,
     on_event: Listener | None = None,
 ) -> DbtOutcome:
     """Run one dbt command.
@@ -65,8 +66,6 @@ def run_dbt(
         settings: Places and the operational database; both reach dbt through its environment.
         target: The dbt target; each keeps its own artifacts, so that a change of target parses nothing anew.
         loud: Let dbt write its own log to the terminal.
-        keep_parsed: Use the parsed project of a former run, and keep it for the next one; for a live database and the
-            target duckdb.
         on_event: Called with name, message and data of each dbt event.
 
     Returns:
@@ -103,7 +102,8 @@ def run_dbt(
     manifest, runner = None, dbtRunner(callbacks=[listen])
     with _environment(environment):
         try:
-            if keep_parsed:
+            # Parsed each time: variables of the command line, and what the other targets name after a database.
+            if target in LIVE_TARGETS and not any(word.startswith("--var") for word in command):
                 manifest = parsed_project(
                     *(settings.home / "dbt" / "parsed", target, environment[SCHEMA_VARIABLE]),
                     parse=lambda: runner.invoke(["parse", *arguments[len(command) :]]).result,

@@ -109,9 +109,7 @@ def refresh(
         if full:
             stamp.unlink(missing_ok=True)  # one that is killed is begun again
         command = ["build", *SELECTION, *(["--full-refresh"] if full else [])]
-        outcome = run_dbt(
-            command, settings, keep_parsed=True, on_event=_progress_listener(progress)
-        )
+        outcome = run_dbt(command, settings, on_event=_progress_listener(progress))
         if not outcome.success:
             raise _failure(outcome, settings)
         stamp.write_text(project)

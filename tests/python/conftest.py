@@ -5,6 +5,7 @@ Nothing of the package is imported here, so that tests that prove it from outsid
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -106,17 +107,40 @@ def without_rights() -> tuple[str, ...]:
 
 @pytest.fixture(scope="session")
 def planned_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GRACE_HOME in which the plan of each dialect is kept.
+    """A GRACE_HOME in which the plan of each dialect and the parsed project are kept.
 
-    It outlives the session: dbt plans again only after the declaration or a macro has changed.
+    It outlives the session: dbt plans again only after the declaration or a macro has changed. One process of a
+    parallel run makes it, the others wait.
     """
     cache: pytest.Cache | None = getattr(request.config, "cache", None)
     home = cache.mkdir("grace-home") if cache else tmp_path_factory.mktemp("grace-home")
-    cli = GraceCli(home)
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    with (home / "session").open("a+") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        turn.seek(0)
+        if turn.read() != session:
+            _plan_and_parse(GraceCli(home), tmp_path_factory.mktemp("parsed") / "empty.sqlite")
+            turn.truncate(0)
+            turn.write(session)
+    return home
+
+
+def _plan_and_parse(cli: GraceCli, database: Path) -> None:
+    """Ask for each plan, and have dbt parse the project for a file."""
     for process in [cli.start("ddl", "--dialect", dialect) for dialect in ENGINES]:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-    return home
+    file = ("--db", f"sqlite:///{database}")
+    for command in (("init",), ("health",), ("build", "--select", "tiers")):
+        done = cli.run(*command, *file)
+        assert done.returncode == 0, done.stderr
+
+
+def prepare(home: Path, planned_home: Path) -> None:
+    """Give a GRACE_HOME the plans and the parsed project."""
+    for kept in ("ddl", "parsed"):
+        if (planned_home / "dbt" / kept).exists():
+            shutil.copytree(planned_home / "dbt" / kept, home / "dbt" / kept)
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +157,7 @@ def ddl_plan(planned_home: Path) -> dict[str, Plan]:
 def grace_home(planned_home: Path, tmp_path: Path) -> Path:
     """A GRACE_HOME of its own that knows the plans already."""
     home = tmp_path / "home"
-    shutil.copytree(planned_home / "dbt" / "ddl", home / "dbt" / "ddl")
+    prepare(home, planned_home)
     return home
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import GraceCli
+from conftest import GraceCli, prepare
 
 from grace_dbt.operational.url import FileUrl
 from grace_dbt.publishing import publish
@@ -23,7 +23,7 @@ from grace_dbt.settings import Settings
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory, planned_home: Path) -> GraceCli:
     home = tmp_path_factory.mktemp("flow") / "home"
-    shutil.copytree(planned_home / "dbt" / "ddl", home / "dbt" / "ddl")
+    prepare(home, planned_home)
     return GraceCli(home)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import ENGINES, GraceCli
+from conftest import ENGINES, GraceCli, prepare
 from places import Place
 
 from grace_dbt.health import span
@@ -228,7 +227,7 @@ def run(place: Place, *statements: str) -> None:
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory, planned_home: Path) -> GraceCli:
     home = tmp_path_factory.mktemp("health") / "home"
-    shutil.copytree(planned_home / "dbt" / "ddl", home / "dbt" / "ddl")
+    prepare(home, planned_home)
     return GraceCli(home)
 
 

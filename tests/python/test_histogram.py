@@ -63,7 +63,7 @@ def percentile(made: RawDatabase, percent: int, where: str = "true") -> float:
             select {BUCKET} as bucket, count(*) as observations from observed where {where} group by {BUCKET}
         ), counted as (
             select *, sum(observations) over (order by bucket rows between unbounded preceding and current row)
-                as running_count, sum(observations) over () as total
+                as running_count, (select sum(observations) from histogram) as total
             from histogram
         )
         select {share} from counted

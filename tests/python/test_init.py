@@ -23,7 +23,7 @@ from urllib.parse import quote
 import psycopg2
 import pymysql
 import pytest
-from conftest import ENGINES, FILES, SERVERS, GraceCli, Plan, environment
+from conftest import ENGINES, FILES, SERVERS, GraceCli, Plan, environment, prepare
 from grace_sample import SAMPLE, load_grace_sample
 from places import Place
 from row_values import RowMaker
@@ -122,7 +122,7 @@ def test_the_default_is_a_sqlite_file_in_a_home_that_is_created(
     )  # fmt: skip
     assert "Would create 96 tables, 131 indexes, 21 triggers" in done.stderr
     assert not (planned_home / "operational.sqlite").exists()
-    shutil.copytree(planned_home / "dbt" / "ddl", home / "dbt" / "ddl")
+    prepare(home, planned_home)
     place = Place("sqlite", path=home / "operational.sqlite")
     initialise(Settings(home, FileUrl("sqlite", home / "operational.sqlite")))
     assert len(place.catalogue()) > 96 + 131 + 21

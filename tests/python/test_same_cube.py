@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import ENGINES, FILES
+from conftest import ENGINES, FILES, prepare
 from cube_oracle.compare import assert_parity
 from servers import Server
 
@@ -50,7 +50,7 @@ def histories(
             shutil.copy(templates / f"fresh.{dialect}", path)
             url = FileUrl(dialect, path)
         else:
-            shutil.copytree(planned_home / "dbt" / "ddl", home / "dbt" / "ddl")
+            prepare(home, planned_home)
             url = OperationalUrl.parse(running(dialect).create("same_cube").url)
             initialise(Settings(home, url))
         written = simulate(url, days=10, contracts=1500, rng_seed=11, end=END)
