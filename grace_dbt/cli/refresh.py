@@ -73,7 +73,7 @@ def show(report: RefreshReport) -> None:
         )
     console.print(tiers if report.tiers else "No executions yet.")
     changes = Table(
-        title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+        title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
     )
     changes.add_column("table", no_wrap=True)
     for heading in ("read", "inserted", "updated", "deleted", "quarantined"):
