@@ -84,6 +84,10 @@ class Project:
         tables = [p.stem.removeprefix("sample_") for p in (ROOT / "seeds/sample").glob("*.csv")]
         return {t: self.rows(f"select count(*) from operational.{t}")[0][0] for t in tables}
 
+    def start_over(self) -> None:
+        for file in (self.folder / "data").glob("dev*"):
+            file.unlink()
+
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
@@ -139,6 +143,9 @@ def test_second_build_changes_nothing(project: Project) -> None:
 
 def test_somebodys_rows_are_left_alone(project: Project) -> None:
     """One row in one table is enough: not one of ours is added to it."""
+    project.start_over()
+    project.build(1, *DATA_ALONE)
+    assert daily(project) == DAYS
     statements = [f"delete from operational.{table}" for table in project.operational_counts()]
     enforced = ["audit_logs", "immutable_log"] if project.target == "sqlite" else []
     file = project.folder / (
