@@ -13,6 +13,7 @@ from grace_dbt.operational.url import OperationalUrl
 
 HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
+BUILD_FILE = "build.duckdb"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Settings:
     @property
     def build_file(self) -> Path:
         """The DuckDB file in which the cube is built; readers never open it."""
-        return self.home / "build.duckdb"
+        return self.home / BUILD_FILE
 
     @property
     def snapshots(self) -> Path:
