@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from grace_dbt import __version__
-from grace_dbt.cli import build, ddl, docs, health, init, refresh, simulate, status, tables, test
+from grace_dbt.cli import (
+    build,
+    ddl,
+    docs,
+    health,
+    init,
+    query,
+    refresh,
+    simulate,
+    status,
+    tables,
+    test,
+)
 from grace_dbt.cli.command_line import hide_password
 from grace_dbt.cli.output import say_error
 from grace_dbt.errors import ExitCode, GraceError
@@ -23,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, ddl, tables, simulate, health, refresh, status, build, test, docs):
+for command in (init, ddl, tables, simulate, health, refresh, status, query, build, test, docs):
     command.register(app)
 
 
