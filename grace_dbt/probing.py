@@ -1,8 +1,8 @@
 """Which operational tables changed since they were landed, asked without dbt.
 
 The rows of a table are summed up by their hashes, in the words of the macro that lands them, and landing keeps the hash
-of each row: where number and sum agree, nothing is to be landed. Two changes that leave a sum of 64-bit hashes as it was
-are not met in practice. A large table is not asked twice: it counts as changed, and its landing model looks.
+of each row: where number and sum agree, nothing is to be landed. Two changes that leave a sum of 64-bit hashes as it
+was are not met in practice. A large table is not asked twice: it counts as changed, and its landing model looks.
 """
 
 from __future__ import annotations

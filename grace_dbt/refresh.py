@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grace_dbt.build_file import damage_of, restore_history, set_aside_build
 from grace_dbt.build_state import BuildState, file_identity, next_clock
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
@@ -18,7 +19,7 @@ from grace_dbt.locking import exclusive
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe
-from grace_dbt.publishing import Published, current, publish, restore_history, set_aside_build
+from grace_dbt.publishing import Published, current, publish
 from grace_dbt.redaction import redacted
 from grace_dbt.runs import FAILED, INTERRUPTED, PUBLISHED_RUNS, SUCCEEDED, UNCHANGED, Run, RunLog
 from grace_dbt.settings import Settings, project_directory, project_fingerprint
@@ -151,10 +152,10 @@ def refresh(
 ) -> RefreshReport:
     """Bring the cube up to date and publish it; where nothing changed, nothing is run.
 
-    Every table is looked at, and not just those that stand on what changed, where the former run did not end well or dbt
-    was run beside it. Tables that another version of the project built are rebuilt as with `full`: their columns or rules
-    may be others by now. A build file that is damaged, or was changed by other hands, is set aside and built anew, with
-    the history of the dimensions as it was last published.
+    Every table is looked at, and not just those that stand on what changed, where the former run did not end well or
+    dbt was run beside it. Tables that another version of the project built are rebuilt as with `full`: their columns or
+    rules may be others by now. A build file that is damaged, or was changed by other hands, is set aside and built
+    anew, with the history of the dimensions as it was last published.
 
     Args:
         settings: The installation and its operational database.
@@ -343,19 +344,11 @@ class _Refresh:
 
     def _trouble_of_build(self) -> str | None:
         """Why the build file can't be gone on from; empty where there is none yet, None where all is well."""
-        import duckdb
-
         if not self.settings.build_file.exists():
             return ""
         if self.former is not None and self.former.is_foreign(self.settings):
             return "it was changed by other hands"
-        try:
-            duckdb.connect(str(self.settings.build_file), read_only=True).close()
-        except duckdb.Error as error:
-            if _is_outside(str(error)):
-                raise self._explained(str(error)) from error
-            return str(error).splitlines()[0]
-        return None
+        return damage_of(self.settings.build_file)
 
     def _begin_anew(self, trouble: str) -> None:
         """Set a build file aside, and give the next one the history that was published last."""
@@ -396,8 +389,9 @@ class _Refresh:
             run.end(SUCCEEDED)
             self._write_runs(connection, run)
 
-        as_of = self.clock
-        self.published = publish(self.settings, as_of, cube_tables(), run_id=run.run_id, fill=fill)
+        self.published = publish(
+            self.settings, self.clock, cube_tables(), run_id=run.run_id, fill=fill
+        )
         self._keep_state()
         return self._report(run)
 

@@ -1,7 +1,7 @@
 """The log of runs: each one from its beginning, so that a killed one is told as well.
 
-It stands in a SQLite file of its own under GRACE_HOME and is copied into each snapshot as `cube_etl_metadata`. To record
-a run never fails it: what can't be written is a warning.
+It stands in a SQLite file of its own under GRACE_HOME and is copied into each snapshot as `cube_etl_metadata`. To
+record a run never fails it: what can't be written is a warning.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Refresh again and again, for weeks, in one process.
 
-A look that finds nothing new costs some file times or one short query; dbt and the parsed project stay in memory for the
-others.
+A look that finds nothing new costs some file times or one short query; dbt and the parsed project stay in memory for
+the others.
 """
 
 from __future__ import annotations

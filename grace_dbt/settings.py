@@ -29,13 +29,13 @@ class Settings:
     operational: OperationalUrl
 
     @classmethod
-    def load(cls, db: str | None = None) -> Settings:
-        """Read the environment; `db` overrides the URL of the operational database.
+    def load(cls, db: str | None = None, *, home: str | os.PathLike[str] | None = None) -> Settings:
+        """Read the environment; `db` overrides the URL of the operational database, `home` the state directory.
 
         Raises:
             GraceError: The URL can't be read.
         """
-        home = Path(os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
+        home = Path(home or os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
         if any(mark in str(home) for mark in "?#'"):
             raise GraceError(
                 f"The path {home} has a character that the databases read as something else: ? # '",

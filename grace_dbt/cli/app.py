@@ -15,6 +15,7 @@ from grace_dbt.cli import (
     docs,
     health,
     init,
+    query,
     refresh,
     runs,
     simulate,
@@ -34,7 +35,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, ddl, tables, simulate, health, refresh, runs, status, build, test, docs):
+_COMMANDS = (init, ddl, tables, simulate, health, refresh, runs, status, query, build, test, docs)
+for command in _COMMANDS:
     command.register(app)
 
 
