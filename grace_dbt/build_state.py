@@ -21,7 +21,8 @@ class BuildState:
     """A finished refresh in which nothing was left to do.
 
     Attributes:
-        project: Which version of the project built the tables.
+        run_id: The run that published last.
+        inputs: Version of all that decided on the cube beside the operational database.
         build: What tells whether the build file is the one that was left.
         snapshot: The same of the published file.
         url: The operational database, without its password.
@@ -34,7 +35,8 @@ class BuildState:
         probes: The query that asks each landed table for the sum of its rows.
     """
 
-    project: str
+    run_id: str | None
+    inputs: str
     build: str
     snapshot: str
     url: str
@@ -104,4 +106,4 @@ def file_identity(path: Path) -> str:
         facts = path.stat()
     except FileNotFoundError:
         return ""
-    return f"{facts.st_ino}.{facts.st_size}.{facts.st_mtime_ns}"
+    return f"{facts.st_size}.{facts.st_mtime_ns}"

@@ -171,10 +171,7 @@ def refresh(
 
 
 def is_current(settings: Settings) -> bool:
-    """Whether a refresh is known to find nothing new; takes no lock and starts nothing.
-
-    Only for a process that has refreshed before: it does not look whether the project is another one by now.
-    """
+    """Whether a refresh is known to find nothing new; takes no lock and starts nothing."""
     former = BuildState.read(settings.home)
     if former is None or former.mark is None or former.url != str(settings.operational):
         return False
@@ -185,6 +182,7 @@ def is_current(settings: Settings) -> bool:
     mark = database_mark(settings.operational)
     return (
         former.holds(settings, published)
+        and former.inputs == _inputs()
         and not former.is_due(datetime.now(UTC))
         and mark is not None
         and mark.text == former.mark
@@ -203,9 +201,7 @@ class _Refresh:
         self.started = time.monotonic()
         self.log = RunLog(settings)
         self.warnings: list[str] = []
-        self.project = project_fingerprint(
-            "dbt_project.yml", "models", "macros", "snapshots", "seeds"
-        )
+        self.inputs = _inputs()
         self.former = BuildState.read(settings.home)
         self.published = self._published()
         self.clock = next_clock(self._latest_clock())
@@ -244,7 +240,7 @@ class _Refresh:
     def _mode(self) -> str:
         """`full` builds tables anew; `incremental` goes on from a run that left nothing to do; else `complete`."""
         built = self.settings.build_file.exists()
-        if self.scope.full or (built and _read(_stamp(self.settings)) != self.project):
+        if self.scope.full or (built and _read(_stamp(self.settings)) != _rules()):
             return "full"
         return "incremental" if self._is_settled() else "complete"
 
@@ -253,7 +249,7 @@ class _Refresh:
         former = self.former
         return (
             former is not None
-            and former.project == self.project
+            and former.inputs == self.inputs
             and former.url == str(self.settings.operational)
             and former.holds(self.settings, self.published)
             and not former.is_due(self.clock)
@@ -340,7 +336,7 @@ class _Refresh:
                 raise
             self._begin_anew(error.message)
             self._dbt("Building the cube", *command)
-        _stamp(self.settings).write_text(self.project)
+        _stamp(self.settings).write_text(_rules())
 
     def _trouble_of_build(self) -> str | None:
         """Why the build file can't be gone on from; empty where there is none yet, None where all is well."""
@@ -431,7 +427,8 @@ class _Refresh:
         assert published is not None
         plain = not self.scope.select
         state = BuildState(
-            project=self.project,
+            run_id=published.run_id,
+            inputs=self.inputs,
             build=file_identity(self.settings.build_file),
             snapshot=file_identity(Path(published.snapshot_path)),
             url=str(self.settings.operational),
@@ -602,6 +599,19 @@ def _command_line() -> str:
 
 def _is_outside(reason: str) -> bool:
     return any(mark in reason.lower() for mark in ENVIRONMENT_MARKS)
+
+
+def _rules() -> str:
+    """The version of the project: tables that another one built have other columns, or were made by other rules."""
+    return project_fingerprint("dbt_project.yml", "models", "macros", "snapshots")
+
+
+def _inputs() -> str:
+    """The version of all that decides on the cube beside the operational database."""
+    return project_fingerprint(
+        *("dbt_project.yml", "models", "macros", "snapshots", "seeds"),
+        suffixes=(".yml", ".sql", ".csv"),
+    )
 
 
 def _stamp(settings: Settings) -> Path:

@@ -83,6 +83,19 @@ class Vitals:
         except (OSError, ValueError, TypeError):
             return None
 
+    def is_alive(self) -> bool:
+        """Whether the process is still there; a number may be another process's by now, so it has to look on time."""
+        if self.next_at is None:
+            return False
+        late = (datetime.now(UTC) - datetime.fromisoformat(self.next_at)).total_seconds()
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return late < LONGEST_BACK_OFF
+
     def write(self, home: Path) -> None:
         """Write both files, each as a whole; a full disk stops no refresh."""
         for name, text in (

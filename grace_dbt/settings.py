@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def project_directory() -> Path:
     raise GraceError("The dbt project of grace-dbt is missing.", "Install the package again.")
 
 
-def project_fingerprint(*parts: str) -> str:
+def project_fingerprint(*parts: str, suffixes: Collection[str] = (".yml", ".sql")) -> str:
     """A digest of the package version and of these files and folders of the dbt project."""
     project = project_directory()
     digest = hashlib.sha256(__version__.encode())
@@ -93,7 +94,7 @@ def project_fingerprint(*parts: str) -> str:
         place = project / part
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for path in files:
-            if path.suffix in (".yml", ".sql"):
+            if path.suffix in suffixes:
                 digest.update(f"\n{path.relative_to(project)}\n".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
