@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KEPT_SNAPSHOTS = 3
+# Enough to copy tables of any length, which are written as they are read; more would only be filled with what was read.
+MEMORY_LIMIT = "512MB"
 POINTER = "current.json"
 HISTORY_SCHEMA = "snapshots"
 
@@ -120,7 +122,7 @@ def publish(
         _drop_drafts(folder)
         number = 1 + _last_number(settings)
         final, history = snapshot_file(folder, number), history_file(folder, number)
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
             connection.execute(f"set temp_directory = {quoted(folder / 'spilled.draft')}")
             connection.execute(f"attach {quoted(settings.build_file)} as build (read_only)")
             has_history = _write_history(connection, history)
@@ -282,7 +284,7 @@ def _finish(
 ) -> None:
     """Bring a draft to the disk, and look at it as a reader would."""
     draft = _draft(final)
-    # A checkpoint that fails raises here; the one that comes with closing would fail in silence.
+    # Detaching would do it as well, but does not say why it can't.
     connection.execute(f"checkpoint {alias}")
     connection.execute(f"detach {alias}")
     if draft.with_name(draft.name + ".wal").exists():

@@ -281,7 +281,6 @@ def _connection(path: str, memory_limit: str, threads: int) -> Iterator[DuckDBPy
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "allow_persistent_secrets": False,
-                "python_enable_replacements": False,  # or a query could read variables of the caller
             }
         )
     except duckdb.Error as error:
@@ -292,6 +291,7 @@ def _connection(path: str, memory_limit: str, threads: int) -> Iterator[DuckDBPy
         try:
             connection.execute(f"attach {quoted(path)} as {ALIAS} (read_only)")
             connection.execute("set global TimeZone = 'UTC'")
+            # Shuts off files, addresses and extensions, and variables of the calling Python as well.
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
         except duckdb.Error as error:

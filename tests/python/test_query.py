@@ -174,13 +174,9 @@ def test_nothing_of_the_process_is_seen(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRACE_OPERATIONAL_PASSWORD", "hidden")
-    leaked = [1, 2, 3]  # DuckDB would find it by its name
-    with pytest.raises(duckdb.Error):
-        snapshot.query("from leaked")
     with pytest.raises(duckdb.Error):
         snapshot.query("select getenv('GRACE_OPERATIONAL_PASSWORD')")
     assert snapshot.query("from duckdb_secrets()").fetchall() == []
-    assert len(leaked) == 3
 
 
 def test_a_limit_is_told_and_holds_memory_down(snapshot: Snapshot) -> None:
