@@ -13,6 +13,7 @@ from grace_dbt.operational.url import OperationalUrl
 
 HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
+BUILD_FILE = "build.duckdb"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class Settings:
     operational: OperationalUrl
 
     @classmethod
-    def load(cls, db: str | None = None) -> Settings:
-        """Read the environment; `db` overrides the URL of the operational database.
+    def load(cls, db: str | None = None, *, home: str | os.PathLike[str] | None = None) -> Settings:
+        """Read the environment; `db` overrides the URL of the operational database, `home` the state directory.
 
         Raises:
             GraceError: The URL can't be read.
         """
-        home = Path(os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
+        home = Path(home or os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
         if any(mark in str(home) for mark in "?#'"):
             raise GraceError(
                 f"The path {home} has a character that the databases read as something else: ? # '",
@@ -47,7 +48,7 @@ class Settings:
     @property
     def build_file(self) -> Path:
         """The DuckDB file in which the cube is built; readers never open it."""
-        return self.home / "build.duckdb"
+        return self.home / BUILD_FILE
 
     @property
     def snapshots(self) -> Path:
