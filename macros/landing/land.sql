@@ -10,7 +10,7 @@
     {% set relation = operational(component, table) %}
     {% set reads = ref('landing_reads') %}
     {{ config(post_hook=[
-        "{{ add_landing_read('" ~ table ~ "') }}", "{{ set_landing_read('" ~ component ~ "', '" ~ table ~ "') }}"
+        "{{ add_landing_read('" ~ table ~ "') }}", "{{ set_landing_read('" ~ table ~ "') }}"
     ]) }}
     {% if not execute %}{{ return('select 1 as waiting_for_the_graph') }}{% endif %}
     {% set node = declared_table(table) %}
@@ -95,7 +95,6 @@ select * from changed
 
 union all
 
-{#- A row that was read is there, whatever a look at the keys a moment later says. -#}
 select
     _landing_id,
     _row_hash,
@@ -114,6 +113,7 @@ where
         left join there on there._landing_id = kept._landing_id
         where there._landing_id is null
     )
+    {#- A row that was read is there, whatever a look at the keys a moment later says. #}
     and _landing_id not in (select _landing_id from differing)
     {% if plan.span %}
     and {{ is_between('_occurred_at', plan.span) }}
@@ -157,16 +157,6 @@ where
         as_text('row_number() over (partition by coalesce(' ~ key ~ ', ' ~ content ~ '), ' ~ key ~ ' is null order by ' ~ content ~ ')')
         ~ " || coalesce('=' || " ~ key ~ ", '!' || " ~ content ~ ')'
     ) }}
-{% endmacro %}
-
-{#- Whether every row has a key, and no two the same, as landing writes it. -#}
-{% macro keys_stand_once(relation, node, present) %}
-    {% set name = primary_key(node)[0] %}
-    {% set key = clean_text(adapter.quote(name)) %}
-    {{ return(not run_query(
-        'select 1 from (' ~ rows_as_text(relation, [name], present) ~ ') as stored group by ' ~ key
-        ~ ' having count(*) > 1 or ' ~ key ~ ' is null limit 1'
-    )) }}
 {% endmacro %}
 
 {#-

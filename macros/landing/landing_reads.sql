@@ -6,7 +6,7 @@
 {% endmacro %}
 
 {#- How rows were read stands in the model's own SQL; a table that is missing was not read, and its row stays as it was. -#}
-{% macro set_landing_read(component, table) %}
+{% macro set_landing_read(table) %}
     {% set reads = ref('landing_reads') %}
     {% set mode = model['compiled_code'].partition('-- rows read: ')[2].partition('\n')[0] if execute else 'none' %}
     {% if mode == 'none' %}

@@ -23,8 +23,15 @@
         {{ return('select ' ~ cells | join(', ') ~ ' from ' ~ relation ~ filter) }}
     {% endif %}
     {% set place = qualify_name(relation.identifier, engine, none if engine == 'sqlite' else relation.schema) %}
-    {% set native = 'select ' ~ cells | join(', ') ~ ' from ' ~ place ~ filter %}
-    {{ return("select * from " ~ engine ~ "_query('" ~ relation.database ~ "', '" ~ native | replace("'", "''") ~ "')") }}
+    {{ return(asked_natively(relation, 'select ' ~ cells | join(', ') ~ ' from ' ~ place ~ filter)) }}
+{% endmacro %}
+
+{#- A query in the words of the database that holds a table, run inside that database. -#}
+{% macro asked_natively(relation, query) %}
+    {% set engine = operational_engine() %}
+    {{ return(query if engine == target.type else
+        'select * from ' ~ engine ~ "_query('" ~ relation.database ~ "', '" ~ query | replace("'", "''") ~ "')"
+    ) }}
 {% endmacro %}
 
 {#- The columns that an operational table has, by lower-case name; empty where there is no such table. -#}
