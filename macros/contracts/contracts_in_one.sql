@@ -1,5 +1,5 @@
 {#-
-    The contracts of models in one query: a row for each that is broken, as contract and how many rows break it. They are the
+    The contracts of models in one query: a row for each that is broken, as rule and how many rows break it. They are the
     generic tests that the YAML declares, each rendered by its own macro with its own arguments, so that nothing is said twice;
     what is saved is dbt's cost for each node, by far the greater part. Var `contracts_of` says whose contracts count, by name;
     without it those of all models do.
@@ -7,7 +7,7 @@
     Where dbt runs contracts one by one in the same command, as `dbt build` does, there is nothing left to be asked.
 -#}
 {% macro contracts_in_one(severity) %}
-    {% set nothing = 'select null as contract, 0 as failures where 1 = 0' %}
+    {% set nothing = 'select null as rule, 0 as failures where 1 = 0' %}
     {% if not execute %}{{ return(nothing) }}{% endif %}
     {% set owners = var('contracts_of', none) %}
     {% set queries = [] %}
@@ -20,7 +20,7 @@
                 {% do arguments.update({name: contracted(owner.name, test.config.where) if name == 'model' else value}) %}
             {% endfor %}
             {% do queries.append(
-                "select '" ~ test.name ~ "' as contract, failures from (select count(*) as failures from ("
+                "select '" ~ test.name ~ "' as rule, failures from (select count(*) as failures from ("
                 ~ context['test_' ~ test.test_metadata.name](**arguments) ~ ') as broken) as counted where failures > 0'
             ) %}
         {% endif %}

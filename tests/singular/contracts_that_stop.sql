@@ -1,2 +1,4 @@
--- The contracts of the cube in one query, for a refresh; `dbt build` runs them one by one instead.
+{{ config(tags=['batched']) }}
+
+-- One query for the contracts of the cube, which `dbt build` runs one by one instead.
 {{ contracts_in_one('error') }}

@@ -1,4 +1,4 @@
-{{ config(severity='warn') }}
+{{ config(severity='warn', tags=['batched']) }}
 
--- What a refresh tells and does not stop for, in one query.
+-- One query for what a refresh tells and does not stop for.
 {{ contracts_in_one('warn') }}
