@@ -67,9 +67,7 @@
     {% for _, table in landed_tables() %}
         {% set landing = ref('land_' ~ table) %}
         {% if execute %}
-            {% do probes.append(
-                "select '" ~ table ~ "' as mark where exists (select 1 from " ~ landing ~ ' where _has_finding and not _is_deleted)'
-            ) %}
+            {% do probes.append(flagged_probe(table, landing)) %}
             {% for key in repeatable_keys(table) %}
                 {% do probes.append(
                     "select '" ~ table ~ ': ' ~ key | join(', ') ~ "' as mark where exists (" ~ values_that_stand_twice(landing, key) ~ ')'
@@ -78,6 +76,19 @@
         {% endif %}
     {% endfor %}
     {{ return(run_query(probes | join('\nunion all\n')).columns[0].values() | list if execute else []) }}
+{% endmacro %}
+
+{#- The tables that have a flagged row. -#}
+{% macro flagged_tables() %}
+    {% set probes = [] %}
+    {% for _, table in landed_tables() %}
+        {% do probes.append(flagged_probe(table, ref('land_' ~ table))) %}
+    {% endfor %}
+    {{ return(run_query(probes | join('\nunion all\n')).columns[0].values() | list if execute else []) }}
+{% endmacro %}
+
+{% macro flagged_probe(table, landing) %}
+    {{ return("select '" ~ table ~ "' as mark where exists (select 1 from " ~ landing ~ ' where _has_finding and not _is_deleted)') }}
 {% endmacro %}
 
 {#- The unique keys of a table besides its primary key, which landing itself tells apart. -#}

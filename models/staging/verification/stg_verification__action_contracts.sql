@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_action_contracts') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_action_contracts')) }}
 ),
 
 final as (
@@ -22,7 +20,9 @@ final as (
         {{ read_real('confidence_score') }} as confidence_score,
         {{ read_timestamp('created_at') }} as created_at,
         {{ read_timestamp('executed_at') }} as executed_at,
-        {{ read_timestamp('verified_at') }} as verified_at
+        {{ read_timestamp('verified_at') }} as verified_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

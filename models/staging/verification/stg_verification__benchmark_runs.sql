@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_benchmark_runs') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_benchmark_runs')) }}
 ),
 
 final as (
@@ -20,7 +18,9 @@ final as (
         {{ read_boolean('passed') }} as has_passed,
         {{ read_boolean('drift_detected') }} as drift_detected,
         {{ read_boolean('is_golden') }} as is_golden,
-        {{ read_timestamp('created_at') }} as created_at
+        {{ read_timestamp('created_at') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 
