@@ -70,7 +70,8 @@
             {% do probes.append(flagged_probe(table, landing)) %}
             {% for key in repeatable_keys(table) %}
                 {% do probes.append(
-                    "select '" ~ table ~ ': ' ~ key | join(', ') ~ "' as mark where exists (" ~ values_that_stand_twice(landing, key) ~ ')'
+                    "select '" ~ table ~ ': ' ~ key | join(', ') ~ "' as mark where exists ("
+                    ~ adapter.dispatch('values_may_stand_twice', 'grace')(landing, key) ~ ')'
                 ) %}
             {% endfor %}
         {% endif %}
@@ -107,11 +108,21 @@
 {% endmacro %}
 
 {% macro values_that_stand_twice(landing, key) %}
-    {% set values = key_values(key) %}
-    {{ return(
-        'select ' ~ values | join(', ') ~ ' from ' ~ landing ~ ' where ' ~ is_landed() ~ ' and ' ~ values | join(' is not null and ')
-        ~ ' is not null group by ' ~ values | join(', ') ~ ' having count(*) > 1'
-    ) }}
+    {% set values = key_values(key) | join(', ') %}
+    {{ return('select ' ~ values ~ ' from ' ~ rows_with_values(landing, key) ~ ' group by ' ~ values ~ ' having count(*) > 1') }}
+{% endmacro %}
+
+{% macro rows_with_values(landing, key) %}
+    {{ return(landing ~ ' where ' ~ is_landed() ~ ' and ' ~ key_values(key) | join(' is not null and ') ~ ' is not null') }}
+{% endmacro %}
+
+{#- A query that has rows where the former has, and perhaps where it has none: what decides is the former. -#}
+{% macro default__values_may_stand_twice(landing, key) %}{{ return(values_that_stand_twice(landing, key)) }}{% endmacro %}
+
+{#- Hashes are grouped in a third of the time of long texts. -#}
+{% macro duckdb__values_may_stand_twice(landing, key) %}
+    {% set values = 'hash(' ~ key_values(key) | join(', ') ~ ')' %}
+    {{ return('select ' ~ values ~ ' from ' ~ rows_with_values(landing, key) ~ ' group by ' ~ values ~ ' having count(*) > 1') }}
 {% endmacro %}
 
 {#-

@@ -11,7 +11,7 @@
 
 {#- A landed row of a run from which this table has none. -#}
 {% macro is_unread(staged) %}
-    {{ return('_changed_at not in (select _changed_at from ' ~ staged ~ ')') }}
+    {{ return('_changed_at not in (select distinct _changed_at from ' ~ staged ~ ')') }}
 {% endmacro %}
 
 {#-
@@ -45,9 +45,12 @@
     {% set staged, read, landing = arguments.target_relation, arguments.temp_relation, ref(model.refs[0].name) %}
     delete from {{ staged }}
     where
-        _landing_id in (select _landing_id from {{ read }})
-        or _landing_id in (select _landing_id from {{ landing }} where {{ is_unread(staged) }})
-        or _changed_at not in (select _changed_at from {{ landing }});
+        _landing_id in (
+            select _landing_id from {{ read }}
+            union all
+            select _landing_id from {{ landing }} where {{ is_unread(staged) }}
+        )
+        or _changed_at not in (select distinct _changed_at from {{ landing }});
 
     insert into {{ staged }}
     select * from {{ read }}

@@ -4,6 +4,7 @@ with source as (
 
 final as (
     select
+        {{ surrogate_key(['id']) }} as contract_key,
         id as contract_id,
         nullif({{ trimmed('action_type') }}, '') as action_type,
         nullif({{ trimmed('playbook_id') }}, '') as playbook_id,

@@ -4,6 +4,7 @@ with source as (
 
 final as (
     select
+        {{ surrogate_key(['id']) }} as benchmark_key,
         id as benchmark_id,
         run_id as benchmark_run_id,
         {{ benchmarked_contract('triggered_by') }} as contract_id,

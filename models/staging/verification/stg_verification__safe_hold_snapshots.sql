@@ -4,6 +4,7 @@ with source as (
 
 final as (
     select
+        {{ surrogate_key(['id']) }} as snapshot_key,
         id as snapshot_id,
         nullif({{ trimmed('snapshot_type') }}, '') as snapshot_type,
         nullif({{ trimmed('status') }}, '') as snapshot_status,
