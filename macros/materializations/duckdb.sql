@@ -51,6 +51,7 @@
 
 {#- The statements that bring a table up to date, by the strategy of its model. -#}
 {% macro write_what_is_new(relation, sql) %}
+    {% if config.get('incremental_strategy') == 'by_content' %}{{ return(duckdb_replace_what_differs(relation, sql)) }}{% endif %}
     {% set read = api.Relation.create(identifier=relation.identifier ~ '__read') %}
     {% set strategy = adapter.get_incremental_strategy_macro(context, config.require('incremental_strategy')) %}
     create or replace temporary table {{ read }} as ({{ sql }});
