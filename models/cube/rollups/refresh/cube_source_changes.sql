@@ -1,9 +1,10 @@
 {#- Grain: one operational table, as the last run found it: what was read, what had changed, what is in quarantine. -#}
 {%- set run = run_clock() %}
+{%- set there = tables_there() %}
 
 with changes as (
     {% for component, table in landed_tables() %}
-    {{ landing_changes(component, table, ref('land_' ~ table), run) }}
+    {{ landing_changes(component, table, ref('land_' ~ table), run, there) }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
