@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
 # The cube and all that it stands on, and what says when it next changes by time alone. Contracts come after it, in one
 # query; those of operational tables are `grace-dbt test`.
-EVERYTHING = ("--select", "+path:models/cube", "int_time__due", "--exclude", "resource_type:test")
+TESTS = ("resource_type:test", "resource_type:unit_test")
+EVERYTHING = ("--select", "+path:models/cube", "int_time__due", "--exclude", *TESTS)
 CONTRACTS = ("contracts_that_stop", "contracts_that_warn")
 # Views say the same as before, and the tables of this run's first step are done.
 UNTOUCHED = (
     "path:models/landing",
     "config.materialized:view",
-    "resource_type:test",
+    *TESTS,
 )
 
 # Words of a failure that lies in the surroundings and not in the project, the data or the build file.
