@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -136,16 +135,18 @@ class Scope:
         """Whether it asks for what changed, and no more."""
         return self == Scope()
 
+    @property
+    def reads_again(self) -> bool:
+        """Whether tables are read although nothing says that they changed."""
+        return self.reconcile or self.since is not None or self.until is not None
+
     def variables(self) -> dict[str, Any]:
         """As landing reads it."""
         asked: dict[str, Any] = {"reconcile": True} if self.reconcile else {}
-        if self.since or self.until:
-            asked["backfill_from"] = (self.since or datetime.min.replace(tzinfo=UTC)).strftime(
-                RUN_TIME
-            )
-            asked["backfill_to"] = (self.until or datetime.max.replace(tzinfo=UTC)).strftime(
-                RUN_TIME
-            )
+        if self.since:
+            asked["backfill_from"] = self.since.isoformat()
+        if self.until:
+            asked["backfill_to"] = self.until.isoformat()
         return asked
 
 
@@ -204,6 +205,7 @@ class _Refresh:
         self.log = RunLog(settings)
         self.warnings: list[str] = []
         self.built: list[str] = []
+        self.proven: list[str] = []
         self.inputs = _inputs()
         self.former = BuildState.read(settings.home)
         self.published = self._published()
@@ -223,7 +225,7 @@ class _Refresh:
         try:
             if run.mode == "incremental":
                 changed = self._land_what_changed()
-                if not changed:
+                if not changed and not self.scope.reads_again:
                     return self._unchanged(run)
                 self._build_on(changed)
             else:
@@ -285,11 +287,14 @@ class _Refresh:
             raise self._explained(str(error)) from error
         self.shapes |= found.shapes
         self.probes |= found.queries
-        asked = found.changed if self.scope.is_plain or self.scope.select else set(tables)
+        asked = set(tables) if self.scope.reads_again else found.changed
+        self.proven = sorted(set(tables) - asked)
         if asked:
             models = [f"land_{table}" for table in sorted(asked)]
             self._dbt("Reading tables", "run", "--select", *models)
-        return self._changed_by_this_run(tables)
+        # One that is gone, or back, has other columns: that is told even where no row of it changed.
+        other = {t for t in tables if found.shapes[t] != self.former.shapes.get(t)}
+        return sorted(other.union(self._changed_by_this_run(tables)))
 
     def _selected(self, tables: list[str]) -> list[str]:
         """The operational tables on which the selected models stand."""
@@ -321,7 +326,8 @@ class _Refresh:
 
     def _build_on(self, changed: list[str]) -> None:
         """Bring all that stands on these tables up to date."""
-        models = [f"land_{table}+" for table in changed]
+        # That all rows were compared again is told as well.
+        models = [f"land_{table}+" for table in changed] or ["cube_source_changes"]
         self._dbt("Building the cube", "build", "--select", *models, "--exclude", *UNTOUCHED)
 
     def _build_everything(self, *, full: bool) -> None:
@@ -368,7 +374,11 @@ class _Refresh:
     def _dbt(self, step: str, *command: str) -> None:
         """Run dbt under this run's clock."""
         self._tell(step)
-        variables = {"run_started_at": self.clock.strftime(RUN_TIME), **self.scope.variables()}
+        variables = {
+            "run_started_at": self.clock.strftime(RUN_TIME),
+            "unchanged_tables": self.proven,
+            **self.scope.variables(),
+        }
         outcome = run_dbt(
             [*command, "--no-write-json"],
             self.settings,
@@ -426,8 +436,8 @@ class _Refresh:
         """Fill `cube_etl_metadata`; a log that can't be read leaves this run alone in it."""
         try:
             earlier = self.log.latest(PUBLISHED_RUNS)
-        except sqlite3.Error as error:
-            self.log.trouble = f"earlier runs can't be read from {self.log.path}: {error}"
+        except GraceError as error:
+            self.log.trouble = error.message
             earlier = []
         rows = [run, *(other for other in earlier if other.run_id != run.run_id)]
         names = [
@@ -543,8 +553,8 @@ class _Refresh:
             known.append(self.published.as_of)
         try:
             known += [run.clock for run in self.log.latest(1)]
-        except sqlite3.Error as error:
-            self.log.trouble = f"earlier runs can't be read from {self.log.path}: {error}"
+        except GraceError as error:
+            self.log.trouble = error.message
         return max(map(datetime.fromisoformat, known), default=None)
 
     def _tell(self, step: str, done: int = 0, total: int = 0) -> None:

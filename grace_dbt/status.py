@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -52,7 +51,7 @@ def _last_run(settings: Settings) -> dict[str, Any] | None:
     """The last run that is over; None where none is known."""
     try:
         runs = RunLog(settings).latest(2)
-    except sqlite3.Error:
+    except GraceError:
         return None
     over = (run for run in runs if run.status in (SUCCEEDED, UNCHANGED, FAILED, INTERRUPTED))
     run = next(over, None)

@@ -97,7 +97,7 @@ def refresh(
 
         grace-dbt refresh --db sqlite:///grace.db --json
 
-        grace-dbt refresh --every 5m --notify 'mail -s grace-dbt ops@example.org'
+        grace-dbt refresh --every 5m --notify https://hooks.example.org/grace
 
         grace-dbt refresh --from 2025-11-01 --to 2025-11-08
 
