@@ -95,6 +95,7 @@ class MySQLBackend(Backend):
     """One database of a MySQL or MariaDB server (see `Backend`)."""
 
     quote_mark = "`"
+    value_mark = "%s"
     checks_parents = True
 
     def __init__(self, connection: Connection[Cursor], place: str) -> None:
@@ -431,6 +432,15 @@ class MySQLBackend(Backend):
         """See `Backend.finds`."""
         return bool(self._rows(query))
 
+    def run(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """See `Backend.run`."""
+        return self._rows(sql, *values)
+
+    def was_in_the_way(self, error: GraceError) -> bool:
+        """See `Backend.was_in_the_way`: a lock, a deadlock, or the same number taken by both."""
+        code = error.__cause__.args[0] if error.__cause__ and error.__cause__.args else None
+        return code in (1062, 1205, 1213)
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; the driver puts many rows into one statement."""
         names = ", ".join(f"`{name}`" for name in columns)
@@ -438,9 +448,9 @@ class MySQLBackend(Backend):
         with _explained(self._place), self._connection.cursor() as cursor:
             cursor.executemany(f"insert into `{table}` ({names}) values ({marks})", rows)
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with _explained(self._place), self._connection.cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(sql, values or None)
             return list(cursor.fetchall())
 
     def close(self) -> None:
