@@ -47,7 +47,7 @@ def simulate(
         bool,
         typer.Option(
             "--live",
-            help="Write like a Grace at work, with or without earlier rows, until --seconds, --rows, Ctrl-C or SIGTERM.",
+            help="Write as Grace does, with or without earlier rows, until --seconds, --rows, Ctrl-C or SIGTERM.",
         ),
     ] = False,
     rate: Annotated[
@@ -160,8 +160,8 @@ def _say_live(report: LiveReport, url: OperationalUrl) -> None:
     if report.rows:
         say(
             f"{report.achieved_rate:,.1f} rows/s of {report.rate:g} asked for; a commit took"
-            f" {report.commit_p50_ms:g} ms (p50), {report.commit_p95_ms:g} ms (p95), {report.commit_max_ms:g} ms at most;"
-            f" {report.retries:,} transactions were begun again."
+            f" {report.commit_p50_ms:g} ms (p50), {report.commit_p95_ms:g} ms (p95),"
+            f" {report.commit_max_ms:g} ms at most; {report.retries:,} transactions were begun again."
         )
 
 

@@ -128,9 +128,10 @@ class StoryBook(Book):
         moment: When the next rows are written, where their own columns don't tell all; else None.
     """
 
-    def __init__(self) -> None:
-        """Start with nothing told."""
+    def __init__(self, *, fixes_parents: bool) -> None:
+        """Start with nothing told; `fixes_parents` says that a row can't change once another refers to it."""
         self.moment: int | None = None
+        self._fixes_parents = fixes_parents
         self._ids = dict.fromkeys(TABLES, 0)
         self._told: list[tuple[int, Step]] = []
         self._versions: dict[tuple[str, object], Values] = {}
@@ -169,16 +170,20 @@ class StoryBook(Book):
     def take(self) -> list[Step]:
         """All that was told since the last call, parents before what refers to them."""
         told, self._told = self._told, []
-        moments: dict[tuple[str, int], int] = {}
+        ready: dict[tuple[str, int], int] = {}  # from when on others may refer to a row
         ordered = []
         for place, (told_at, step) in enumerate(told):
             moment = told_at
             if isinstance(step, Insert):
                 named = [number for value in step.row.values() for number in numbers_in(value)]
-                moment = max([told_at, *(moments[n] for n in named if n in moments)])
-                own = step.row.get("id")
-                if isinstance(own, Number):
-                    moments[own.table, int(own)] = moment
+                moment = max([told_at, *(ready[number] for number in named if number in ready)])
+                for number in numbers_in(step.row.get("id")):
+                    ready[number] = moment
+            elif isinstance(step, Update):
+                for number in numbers_in(step.key):
+                    moment = max(moment, ready[number])
+                    if self._fixes_parents:
+                        ready[number] = moment
             ordered.append((moment, place, step))
         return [step for _, _, step in sorted(ordered, key=lambda told: told[:2])]
 

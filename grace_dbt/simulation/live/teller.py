@@ -98,9 +98,9 @@ class _World(World):
     clock: StoryClock
     book: StoryBook
 
-    def __init__(self, rng_seed: int) -> None:
+    def __init__(self, rng_seed: int, *, fixes_parents: bool) -> None:
         self.clock = StoryClock()
-        self.book = StoryBook()
+        self.book = StoryBook(fixes_parents=fixes_parents)
         self.contracts = USUAL_SIZE
         self._seed = rng_seed
         self.rhythm = _Rhythm()
@@ -232,9 +232,15 @@ class _Missions(Missions):
 class Teller:
     """Makes up what happens next."""
 
-    def __init__(self, *, late: float, rng_seed: int) -> None:
-        """Prepare the row makers; a share of the stories reaches the database late."""
-        self._world = world = _World(rng_seed)
+    def __init__(self, *, late: float, rng_seed: int, fixes_parents: bool) -> None:
+        """Prepare the row makers.
+
+        Args:
+            late: Which share of the stories reaches the database late.
+            rng_seed: Seed of all choices.
+            fixes_parents: Whether a row can't change any more once another one refers to it.
+        """
+        self._world = world = _World(rng_seed, fixes_parents=fixes_parents)
         self._late = late
         self._rng = rng = world.stream("live")
         oversight, self._remedies = _Oversight(world), Remedies(world)
