@@ -1,3 +1,23 @@
-"""Operational schema, data cube and proof for Grace, from one dbt declaration."""
+"""Operational schema, data cube and proof for Grace, from one dbt declaration.
+
+In Python, `open_snapshot` reads what is published; everything else is the command line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grace_dbt.reading import open_snapshot
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "open_snapshot"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads a snapshot when it is first asked for: every command imports this package."""
+    if name == "open_snapshot":
+        from grace_dbt.reading import open_snapshot
+
+        return open_snapshot
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,12 +33,14 @@ class DbtOutcome:
         success: Whether dbt calls it a success; warnings don't spoil it.
         nodes: One run result a node that ran, in order: `unique_id`, `status`, `message`, `failures`.
         errors: Messages of the errors that dbt raised, oldest first.
+        listed: What `dbt ls` found.
         usage_error: Whether dbt did not know an option or argument.
     """
 
     success: bool
     nodes: list[Any] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
     usage_error: bool = False
 
     @property
@@ -57,6 +59,7 @@ def run_dbt(
     *,
     target: str = "duckdb",
     loud: bool = False,
+    variables: Mapping[str, Any] | None = None,
     on_event: Listener | None = None,
 ) -> DbtOutcome:
     """Run one dbt command.
@@ -66,6 +69,7 @@ def run_dbt(
         settings: Places and the operational database; both reach dbt through its environment.
         target: The dbt target; each keeps its own artifacts, so that a change of target parses nothing anew.
         loud: Let dbt write its own log to the terminal.
+        variables: dbt variables that only running SQL reads: the project is not parsed for them.
         on_event: Called with name, message and data of each dbt event.
 
     Returns:
@@ -99,6 +103,9 @@ def run_dbt(
     ]
     if not loud:
         arguments += ["--log-level", "none"]
+    parsing = arguments[len(command) :]
+    if variables:
+        arguments += ["--vars", json.dumps(variables)]
     manifest, runner = None, dbtRunner(callbacks=[listen])
     with _environment(environment):
         try:
@@ -106,7 +113,7 @@ def run_dbt(
             if target in LIVE_TARGETS and not any(word.startswith("--var") for word in command):
                 manifest = parsed_project(
                     *(settings.home / "dbt" / "parsed", target, environment[SCHEMA_VARIABLE]),
-                    parse=lambda: runner.invoke(["parse", *arguments[len(command) :]]).result,
+                    parse=lambda: runner.invoke(["parse", *parsing]).result,
                 )
             result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(arguments)
         finally:
@@ -116,7 +123,8 @@ def run_dbt(
         errors.append(str(result.exception))
     nodes = list(getattr(result.result, "results", None) or [])
     usage_error = isinstance(result.exception, DbtUsageException)
-    return DbtOutcome(result.success, nodes, errors, usage_error)
+    listed = result.result if isinstance(result.result, list) else []
+    return DbtOutcome(result.success, nodes, errors, listed, usage_error)
 
 
 @contextmanager

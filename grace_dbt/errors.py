@@ -32,6 +32,17 @@ class GraceError(Exception):
         self.exit_code = exit_code
 
 
+def unforeseen(error: Exception) -> GraceError:
+    """An error that nobody gave words to, in one line."""
+    from grace_dbt.redaction import redacted
+
+    reason = str(error).strip().splitlines()
+    return GraceError(
+        f"{type(error).__name__}: {redacted(reason[0]) if reason else 'no message'}",
+        "This was not foreseen. `grace-dbt --debug ...` shows where it happened.",
+    )
+
+
 def listed(names: Sequence[str], shown: int = 5) -> str:
     """A few names, and how many more there are."""
     more = len(names) - shown

@@ -15,6 +15,10 @@ from grace_dbt.errors import GraceError
 from grace_dbt.settings import Settings
 
 
+class BusyError(GraceError):
+    """Another process holds the installation."""
+
+
 @contextmanager
 def exclusive(settings: Settings, purpose: str) -> Iterator[None]:
     """Hold the installation's lock; the system releases it when a process dies, however it dies.
@@ -24,7 +28,8 @@ def exclusive(settings: Settings, purpose: str) -> Iterator[None]:
         purpose: What the lock is for, told to whoever finds it held.
 
     Raises:
-        GraceError: Another process holds it; the message names its pid, purpose and age.
+        BusyError: Another process holds it; the message names its pid, purpose and age.
+        GraceError: The lock can't be written.
     """
     settings.ensure_home()
     holder = settings.home / "lock.json"
@@ -39,7 +44,7 @@ def exclusive(settings: Settings, purpose: str) -> Iterator[None]:
             f"{error.filename} belongs to somebody else.", "Use a GRACE_HOME of your own."
         ) from error
     except Timeout:
-        raise GraceError(
+        raise BusyError(
             f"Another grace-dbt is at work here: {_describe(holder)}.",
             "Wait until it ends, or give this one its own GRACE_HOME.",
         ) from None

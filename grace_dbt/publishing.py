@@ -1,14 +1,18 @@
 """Published snapshots: immutable files of cube tables, and the pointer to the newest.
 
 A snapshot is written beside its final name, flushed, checked and renamed; the pointer is swapped by a rename as well. A
-reader that follows the pointer sees the old snapshot or the new one, whole, and never a build in progress.
+reader that follows the pointer sees the old snapshot or the new one, whole, and never a build in progress. With each
+snapshot goes a copy of the history that dbt keeps in the build, from which a lost build is begun again.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +25,11 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KEPT_SNAPSHOTS = 3
+POINTER = "current.json"
+HISTORY_SCHEMA = "snapshots"
+
+# Called with the open connection and the snapshot's file name; the draft is attached as `snapshot`.
+Fill = Callable[["DuckDBPyConnection", str], None]
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,14 @@ class Published:
         built_at: When it was published, ISO 8601 in UTC.
         as_of: When its run began to read the operational database, ISO 8601 in UTC.
         rows: Row count of each table.
+        run_id: Which run published it; None where the run had no name.
     """
 
     snapshot_path: str
     built_at: str
     as_of: str
     rows: dict[str, int]
+    run_id: str | None = None
 
     def lag_seconds(self, now: datetime | None = None) -> float:
         """Seconds since the operational database was read for this snapshot."""
@@ -50,130 +61,113 @@ def current(settings: Settings) -> Published | None:
     Raises:
         GraceError: The pointer or its snapshot is damaged.
     """
-    pointer = settings.snapshots / "current.json"
-    try:
-        record = json.loads(pointer.read_text())
-        path = settings.snapshots / record.pop("snapshot")
-        published = Published(snapshot_path=str(path), **record)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    published = pointed_to(settings)
+    if published is not None and not Path(published.snapshot_path).is_file():
         raise GraceError(
-            f"The pointer {pointer} can't be read: {error}.", "Run: grace-dbt refresh"
-        ) from error
-    if not path.is_file():
-        raise GraceError(f"The published snapshot {path} is gone.", "Run: grace-dbt refresh")
+            f"The published snapshot {published.snapshot_path} is gone.", "Run: grace-dbt refresh"
+        )
     return published
 
 
-def publish(settings: Settings, as_of: datetime, tables: Iterable[str]) -> Published:
+def pointed_to(settings: Settings) -> Published | None:
+    """What the pointer says, without a look at the snapshot; None before the first.
+
+    Raises:
+        GraceError: The pointer is damaged.
+    """
+    pointer = settings.snapshots / POINTER
+    try:
+        record = json.loads(pointer.read_text())
+        path = settings.snapshots / record.pop("snapshot")
+        return Published(snapshot_path=str(path), **record)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise GraceError(
+            f"The pointer {pointer} can't be read: {error}.", "Run: grace-dbt refresh"
+        ) from error
+
+
+def publish(
+    settings: Settings,
+    as_of: datetime,
+    tables: Iterable[str],
+    *,
+    run_id: str | None = None,
+    fill: Fill | None = None,
+) -> Published:
     """Copy cube tables of the build file into a new snapshot and make it the current one.
 
     Args:
         settings: The installation; its lock must be held.
         as_of: When the run began to read.
         tables: Which tables: a name that no model has any more stays behind.
+        run_id: Which run this is.
+        fill: Writes rows of its own into the copied tables before the snapshot is flushed.
 
     Returns:
         The new snapshot.
 
     Raises:
-        GraceError: The disk is full, or the copy does not match the build; the former snapshot stays current.
+        GraceError: The disk is full, a right is missing, the build can't be read, or the copy does not match it; the
+            former snapshot stays current.
     """
-    settings.snapshots.mkdir(parents=True, exist_ok=True)
-    number = 1 + max(
-        (_number(path) for path in settings.snapshots.glob("snap-*.duckdb")), default=0
-    )
-    final = settings.snapshots / f"snap-{number:06d}.duckdb"
-    draft = final.with_suffix(".draft")
+    import duckdb
+
+    folder = settings.snapshots
     try:
-        draft.unlink(missing_ok=True)
-        rows = _copy_cube(settings.build_file, draft, tables)
-        _flush(draft)
-        draft.chmod(0o444)
-        draft.rename(final)
+        folder.mkdir(parents=True, exist_ok=True)
+        _drop_drafts(folder)
+        number = 1 + _last_number(settings)
+        final, history = snapshot_file(folder, number), history_file(folder, number)
+        with duckdb.connect() as connection:
+            connection.execute(f"set temp_directory = {quoted(folder / 'spilled.draft')}")
+            connection.execute(f"attach {quoted(settings.build_file)} as build (read_only)")
+            _write_history(connection, history)
+            rows = _write_snapshot(connection, final, tables, fill)
         published = Published(
             snapshot_path=str(final),
             built_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             as_of=as_of.isoformat(timespec="milliseconds"),
             rows=rows,
+            run_id=run_id,
         )
         _point_to(settings, published)
-    except OSError as error:
+    except (OSError, duckdb.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise GraceError(
-            f"The snapshot could not be written: {error.strerror or error}.",
-            f"Make room under {settings.home}; the former snapshot is still served.",
+            f"The snapshot could not be written: {reason}",
+            f"The former snapshot is still served. Look at room and rights under {settings.home}.",
         ) from error
-    _drop_old(settings)
+    finally:
+        with suppress(OSError):  # where it can't be written, it holds no draft either
+            _drop_drafts(folder)
+    _drop_old(folder)
     return published
 
 
-def _copy_cube(build: Path, draft: Path, tables: Iterable[str]) -> dict[str, int]:
-    """Copy tables, without the columns that only the next run needs (named `_*`)."""
-    import duckdb
-
-    try:
-        with duckdb.connect() as connection:
-            connection.execute(f"attach {_quoted(build)} as build (read_only)")
-            connection.execute(f"attach {_quoted(draft)} as snapshot")
-            comments = dict(
-                connection.execute(
-                    "select table_name, comment from duckdb_tables()"
-                    " where database_name = 'build' and schema_name = 'main'"
-                ).fetchall()
-            )
-            rows = {}
-            for table in sorted(tables):
-                connection.execute(
-                    f'create table snapshot.main."{table}" as'
-                    f" select columns(name -> not starts_with(name, '_')) from build.main.\"{table}\""
-                )
-                _copy_comments(connection, table, comments[table])
-                rows[table] = _count(connection, f'snapshot.main."{table}"')
-                if rows[table] != _count(connection, f'build.main."{table}"'):
-                    raise GraceError(
-                        f"The copy of {table} lost rows.",
-                        "Run: grace-dbt refresh --full",
-                        ExitCode.BAD,
-                    )
-            connection.execute("detach snapshot")
-    except duckdb.Error as error:
-        raise GraceError(
-            f"The snapshot could not be written: {str(error).splitlines()[0]}",
-            "The former snapshot is still served.",
-        ) from error
-    if draft.with_suffix(".draft.wal").exists():
-        raise GraceError("The snapshot was not flushed.", "Run: grace-dbt refresh", ExitCode.BAD)
-    return rows
+def snapshot_file(folder: Path, number: int) -> Path:
+    """Where the snapshot of this number is."""
+    return folder / f"snap-{number:06d}.duckdb"
 
 
-def _copy_comments(connection: DuckDBPyConnection, table: str, comment: str | None) -> None:
-    columns = connection.execute(
-        "select column_name, comment from duckdb_columns() where database_name = 'build' and schema_name = 'main'"
-        " and table_name = ? and comment is not null and not starts_with(column_name, '_')",
-        [table],
-    ).fetchall()
-    target = f'snapshot.main."{table}"'
-    if comment:
-        connection.execute(f"comment on table {target} is {_quoted(comment)}")
-    for column, text in columns:
-        connection.execute(f'comment on column {target}."{column}" is {_quoted(text)}')
+def history_file(folder: Path, number: int) -> Path:
+    """Where the history that was published with the snapshot of this number is."""
+    return folder / f"history-{number:06d}.duckdb"
 
 
-def _count(connection: DuckDBPyConnection, relation: str) -> int:
-    return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
-
-
-def _quoted(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
-
-
-def _number(path: Path) -> int:
-    digits = path.stem.removeprefix("snap-")
+def numbered(path: Path) -> int:
+    """The number in the name of a snapshot or a history; 0 in any other."""
+    digits = path.stem.rpartition("-")[2]
     return int(digits) if digits.isdigit() else 0
 
 
-def _flush(path: Path) -> None:
+def histories(folder: Path) -> list[Path]:
+    """The published histories, oldest first."""
+    return sorted(folder.glob("history-*.duckdb"), key=numbered)
+
+
+def flush(path: Path) -> None:
     """Bring a file, or the names in a directory, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -182,18 +176,170 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
+def quoted(text: object) -> str:
+    """A text or a path as a literal of SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _last_number(settings: Settings) -> int:
+    """The highest number that was ever given: a name that comes again could show an open reader other rows."""
+    files = [*settings.snapshots.glob("snap-*.duckdb"), *histories(settings.snapshots)]
+    with suppress(GraceError):  # a damaged pointer is mended by this very publication
+        if published := pointed_to(settings):
+            files.append(Path(published.snapshot_path))
+    return max(map(numbered, files), default=0)
+
+
+def _write_history(connection: DuckDBPyConnection, final: Path) -> None:
+    """Copy the tables in which dbt keeps history; a build without any has none to lose."""
+    tables = connection.execute(
+        "select table_name from duckdb_tables() where database_name = 'build' and schema_name = ? order by all",
+        [HISTORY_SCHEMA],
+    ).fetchall()
+    if not tables:
+        return
+    draft = _attach_draft(connection, final, "history")
+    connection.execute(f"create schema history.{HISTORY_SCHEMA}")
+    rows = {
+        (name := f'{HISTORY_SCHEMA}."{table}"'): _copy(connection, name, "history", "*")
+        for (table,) in tables
+    }
+    # Of no use to a reader, and it holds what the cube may leave out.
+    _finish(connection, draft, final, "history", rows, mode=0o400)
+
+
+def _write_snapshot(
+    connection: DuckDBPyConnection, final: Path, tables: Iterable[str], fill: Fill | None
+) -> dict[str, int]:
+    """Copy cube tables, without the columns that only the next run needs (named `_*`); rows by table."""
+    draft = _attach_draft(connection, final, "snapshot")
+    names = {table: f'main."{table}"' for table in sorted(tables)}
+    rows = {
+        name: _copy(connection, name, "snapshot", "columns(c -> not starts_with(c, '_'))")
+        for name in names.values()
+    }
+    _copy_comments(connection, list(names))
+    if fill is not None:
+        fill(connection, final.name)
+        rows = {name: _count(connection, f"snapshot.{name}") for name in rows}
+    _finish(connection, draft, final, "snapshot", rows, mode=0o444)
+    return {table: rows[name] for table, name in names.items()}
+
+
+def _attach_draft(connection: DuckDBPyConnection, final: Path, alias: str) -> Path:
+    """Begin a file beside its final name; half written it is worth nothing, so it needs no write-ahead log.
+
+    The format is that of DuckDB 1.4, which writes quicker and smaller than the one that DuckDB takes by itself.
+    """
+    draft = final.with_suffix(".draft")
+    connection.execute(
+        f"attach {quoted(draft)} as {alias} (recovery_mode 'no_wal_writes', storage_version 'v1.4.0')"
+    )
+    return draft
+
+
+def _copy(connection: DuckDBPyConnection, name: str, alias: str, columns: str) -> int:
+    """Copy a table of the build; its row count."""
+    [(copied,)] = connection.execute(
+        f"create table {alias}.{name} as select {columns} from build.{name}"
+    ).fetchall()
+    if copied != _count(connection, f"build.{name}"):
+        raise GraceError(
+            f"The copy of {name} lost rows.", "Run: grace-dbt refresh --full", ExitCode.BAD
+        )
+    return int(copied)
+
+
+def _copy_comments(connection: DuckDBPyConnection, tables: list[str]) -> None:
+    comments = connection.execute(
+        """
+        select table_name, null, comment from duckdb_tables()
+        where database_name = 'build' and schema_name = 'main' and comment is not null
+        union all
+        select table_name, column_name, comment from duckdb_columns()
+        where database_name = 'build' and schema_name = 'main' and comment is not null
+            and not starts_with(column_name, '_')
+        """
+    ).fetchall()
+    connection.execute("begin")  # hundreds of commits would take longer than the rows
+    for table, column, text in comments:
+        if table in tables:
+            target = f'table snapshot.main."{table}"'
+            if column:
+                target = f'column snapshot.main."{table}"."{column}"'
+            connection.execute(f"comment on {target} is {quoted(text)}")
+    connection.execute("commit")
+
+
+def _finish(
+    connection: DuckDBPyConnection,
+    draft: Path,
+    final: Path,
+    alias: str,
+    rows: dict[str, int],
+    *,
+    mode: int,
+) -> None:
+    """Flush a draft, look at it as a reader would, and give it its name."""
+    # A checkpoint that fails raises here; the one that comes with closing would fail in silence.
+    connection.execute(f"checkpoint {alias}")
+    connection.execute(f"detach {alias}")
+    if draft.with_name(draft.name + ".wal").exists():
+        raise GraceError("The snapshot was not flushed.", "Run: grace-dbt refresh", ExitCode.BAD)
+    draft.chmod(mode)
+    flush(draft)
+    connection.execute(f"attach {quoted(draft)} as {alias} (read_only)")
+    found = {name: _count(connection, f"{alias}.{name}") for name in rows}
+    connection.execute(f"detach {alias}")
+    if found != rows:
+        raise GraceError(
+            f"The draft {draft.name} does not hold what was written.",
+            "Look at the disk; the former snapshot is still served.",
+        )
+    draft.rename(final)
+
+
+def _count(connection: DuckDBPyConnection, relation: str) -> int:
+    return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
+
+
 def _point_to(settings: Settings, published: Published) -> None:
     record = asdict(published)
     record["snapshot"] = Path(record.pop("snapshot_path")).name
-    draft = settings.snapshots / "current.json.draft"
+    flush(settings.snapshots)  # the file has its name before anything points to it
+    draft = settings.snapshots / f"{POINTER}.draft"
     draft.write_text(json.dumps(record, indent=2))
-    _flush(draft)
-    draft.replace(settings.snapshots / "current.json")
-    _flush(settings.snapshots)
+    flush(draft)
+    draft.replace(settings.snapshots / POINTER)
+    flush(settings.snapshots)
 
 
-def _drop_old(settings: Settings) -> None:
-    """Keep the newest snapshots; an open reader keeps its own file on systems that let it."""
-    snapshots = sorted(settings.snapshots.glob("snap-*.duckdb"), key=_number)
+def _drop_drafts(folder: Path) -> None:
+    """Remove what this or a killed publisher has left half written."""
+    for path in folder.glob("*.draft*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _drop_old(folder: Path) -> None:
+    """Keep the newest snapshots, those that somebody reads, and the history of each that is kept."""
+    snapshots = sorted(folder.glob("snap-*.duckdb"), key=numbered)
     for path in snapshots[:-KEPT_SNAPSHOTS]:
-        path.unlink(missing_ok=True)
+        _drop_unless_held(path)
+    for path in histories(folder):
+        if not snapshot_file(folder, numbered(path)).exists():
+            with suppress(OSError):
+                path.unlink()
+
+
+def _drop_unless_held(path: Path) -> None:
+    """Remove a snapshot that no reader holds; what can't go now is tried again by the next publication."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(handle)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from grace_dbt.operational.url import OperationalUrl
 
 HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
+BUILD_FILE = "build.duckdb"
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Settings:
     operational: OperationalUrl
 
     @classmethod
-    def load(cls, db: str | None = None) -> Settings:
-        """Read the environment; `db` overrides the URL of the operational database.
+    def load(cls, db: str | None = None, *, home: str | os.PathLike[str] | None = None) -> Settings:
+        """Read the environment; `db` overrides the URL of the operational database, `home` the state directory.
 
         Raises:
             GraceError: The URL can't be read.
         """
-        home = Path(os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
+        home = Path(home or os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute()
         if any(mark in str(home) for mark in "?#'"):
             raise GraceError(
                 f"The path {home} has a character that the databases read as something else: ? # '",
@@ -47,7 +49,7 @@ class Settings:
     @property
     def build_file(self) -> Path:
         """The DuckDB file in which the cube is built; readers never open it."""
-        return self.home / "build.duckdb"
+        return self.home / BUILD_FILE
 
     @property
     def snapshots(self) -> Path:
@@ -84,7 +86,7 @@ def project_directory() -> Path:
     raise GraceError("The dbt project of grace-dbt is missing.", "Install the package again.")
 
 
-def project_fingerprint(*parts: str) -> str:
+def project_fingerprint(*parts: str, suffixes: Collection[str] = (".yml", ".sql")) -> str:
     """A digest of the package version and of these files and folders of the dbt project."""
     project = project_directory()
     digest = hashlib.sha256(__version__.encode())
@@ -92,7 +94,7 @@ def project_fingerprint(*parts: str) -> str:
         place = project / part
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for path in files:
-            if path.suffix in (".yml", ".sql"):
+            if path.suffix in suffixes:
                 digest.update(f"\n{path.relative_to(project)}\n".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

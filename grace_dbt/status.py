@@ -1,17 +1,26 @@
-"""What is published, and how old it is."""
+"""What is published, how old it is, and how the refreshing goes."""
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from grace_dbt.build_state import BuildState
 from grace_dbt.errors import GraceError
 from grace_dbt.publishing import current
+from grace_dbt.runs import FAILED, INTERRUPTED, SUCCEEDED, UNCHANGED, RunLog
+from grace_dbt.schedule import Vitals
 from grace_dbt.settings import Settings
 
 
 def status(settings: Settings) -> dict[str, Any]:
-    """The current snapshot: `snapshot_path`, `built_at`, `as_of`, `lag_seconds`, `rows` by table.
+    """The current snapshot: `snapshot_path`, `built_at`, `as_of`, `rows` by table, and `run_id`.
+
+    Beside them `checked_at`, the time of the last look that found nothing newer than the snapshot, or made it;
+    `lag_seconds` since then; `last_run`, how the last refresh ended (`run_id`, `status`, `ended_at`, `error_message`);
+    and `schedule`, what `refresh --every` says of itself where one runs.
 
     Raises:
         GraceError: Nothing has been published yet, or the pointer is damaged.
@@ -22,6 +31,29 @@ def status(settings: Settings) -> dict[str, Any]:
             f"No snapshot has been published under {settings.home} yet.",
             "Run: grace-dbt refresh",
         )
+    state, vitals = BuildState.read(settings.home), Vitals.read(settings.home)
+    looks = [published.as_of]
+    if state is not None and state.run_id == published.run_id:
+        looks.append(state.checked_at)
+        if vitals is not None and vitals.checked_at and vitals.is_alive():
+            looks.append(vitals.checked_at)
+    checked = max(datetime.fromisoformat(look) for look in looks)
     facts = asdict(published)
-    facts["lag_seconds"] = round(published.lag_seconds(), 3)
+    facts["checked_at"] = checked.isoformat(timespec="milliseconds")
+    facts["lag_seconds"] = round((datetime.now(UTC) - checked).total_seconds(), 3)
+    facts["last_run"] = _last_run(settings)
+    facts["schedule"] = asdict(vitals) if vitals is not None and vitals.is_alive() else None
     return facts
+
+
+def _last_run(settings: Settings) -> dict[str, Any] | None:
+    """The last run that is over; None where none is known."""
+    try:
+        runs = RunLog(settings).latest(2)
+    except sqlite3.Error:
+        return None
+    over = (run for run in runs if run.status in (SUCCEEDED, UNCHANGED, FAILED, INTERRUPTED))
+    run = next(over, None)
+    if run is None:
+        return None
+    return {name: getattr(run, name) for name in ("run_id", "status", "ended_at", "error_message")}

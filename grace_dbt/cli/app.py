@@ -9,11 +9,23 @@ from typing import Annotated
 import typer
 
 from grace_dbt import __version__
-from grace_dbt.cli import build, ddl, docs, health, init, refresh, simulate, status, tables, test
+from grace_dbt.cli import (
+    build,
+    ddl,
+    docs,
+    health,
+    init,
+    query,
+    refresh,
+    runs,
+    simulate,
+    status,
+    tables,
+    test,
+)
 from grace_dbt.cli.command_line import hide_password
 from grace_dbt.cli.output import say_error
-from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.redaction import redacted
+from grace_dbt.errors import GraceError, unforeseen
 
 app = typer.Typer(
     name="grace-dbt",
@@ -23,7 +35,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, ddl, tables, simulate, health, refresh, status, build, test, docs):
+_COMMANDS = (init, ddl, tables, simulate, health, refresh, runs, status, query, build, test, docs)
+for command in _COMMANDS:
     command.register(app)
 
 
@@ -55,15 +68,6 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        known = error if isinstance(error, GraceError) else _unexpected(error)
+        known = error if isinstance(error, GraceError) else unforeseen(error)
         say_error(known)
         sys.exit(known.exit_code)
-
-
-def _unexpected(error: Exception) -> GraceError:
-    reason = str(error).strip().splitlines()
-    return GraceError(
-        f"{type(error).__name__}: {redacted(reason[0]) if reason else 'no message'}",
-        "This was not foreseen. `grace-dbt --debug ...` shows where it happened.",
-        ExitCode.ENVIRONMENT,
-    )

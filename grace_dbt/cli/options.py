@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
+
+from grace_dbt.errors import ExitCode, GraceError
 
 Database = Annotated[
     str | None,
@@ -27,3 +31,37 @@ Target = Annotated[
 
 # Whatever a command does not know itself goes to dbt as it is.
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def moment(text: str) -> datetime:
+    """A time that somebody typed; UTC without an offset.
+
+    Raises:
+        GraceError: It is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise GraceError(
+            f"'{text}' is no time.", "Use ISO 8601, e.g. 2025-11-30T12:00:00Z.", ExitCode.USAGE
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def duration(text: str) -> float:
+    """Seconds of a length of time that somebody typed, such as 2s, 5m or 1h30m.
+
+    Raises:
+        GraceError: It is none.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or not seconds:
+        raise GraceError(
+            f"'{text}' is no length of time.",
+            "Use a number with ms, s, m, h or d, e.g. 2s, 5m or 1h30m.",
+            ExitCode.USAGE,
+        )
+    return seconds

@@ -34,6 +34,13 @@ def say(*lines: str) -> None:
         console.print(line)
 
 
+def say_plain(line: str, mark: str = "") -> None:
+    """Print a line for people; what it quotes is never read as markup."""
+    from rich.text import Text
+
+    to_people().print(Text.assemble((mark, "yellow"), line))
+
+
 def say_error(error: GraceError) -> None:
     """Print an error as its two lines; what they quote is never read as markup."""
     from rich.text import Text

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace_dbt.cli.options import AsJson, Database
-from grace_dbt.cli.output import print_json, say, to_people, to_terminal
+from grace_dbt.cli.options import AsJson, Database, duration, moment
+from grace_dbt.cli.output import print_json, say, say_error, say_plain, to_people, to_terminal
+from grace_dbt.errors import ExitCode, GraceError
 
 if TYPE_CHECKING:
-    from grace_dbt.refresh import Progress, RefreshReport
+    from types import FrameType
+
+    from grace_dbt.notices import Notifier
+    from grace_dbt.refresh import Progress, RefreshReport, Scope
+    from grace_dbt.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +35,54 @@ def refresh(
         bool,
         typer.Option("--full", help="Rebuild every table; the history in snapshot tables is kept."),
     ] = False,
+    reconcile: Annotated[
+        bool,
+        typer.Option("--reconcile", help="Compare every row, also of tables over the row budget."),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Read again the rows of this time and later; ISO 8601, UTC without an offset.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="TIME", help="Read again the rows before this time.", show_default=False
+        ),
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Read only what these models or operational tables stand on; dbt's selectors are understood.",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Go on until stopped, with so much time between two looks: 2s, 5m, 1h.",
+            show_default=False,
+        ),
+    ] = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="GRACE_NOTIFY",
+            help="Command or http(s) URL that is told once of a failure, and once of the recovery.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the cube up to date with the operational database and publish a snapshot.
+
+    Where nothing changed, nothing is run. One refresh works at a time; what was published stays served
+    until the next snapshot is whole.
 
     Examples:
 
@@ -37,17 +90,104 @@ def refresh(
 
         grace-dbt refresh --db sqlite:///grace.db --json
 
+        grace-dbt refresh --every 5m --notify 'mail -s grace-dbt ops@example.org'
+
+        grace-dbt refresh --from 2025-11-01 --to 2025-11-08
+
         grace-dbt refresh --full
     """
-    from grace_dbt.refresh import refresh as run
+    from grace_dbt.notices import Notifier
+    from grace_dbt.refresh import Scope
     from grace_dbt.settings import Settings
 
-    with progress_bar() as progress:
-        report = run(Settings.load(db), full=full, progress=progress)
+    scope = Scope(
+        full=full,
+        reconcile=reconcile,
+        since=moment(since) if since else None,
+        until=moment(until) if until else None,
+        select=tuple(select or ()),
+    )
+    settings = Settings.load(db)
+    notifier = Notifier(settings, tuple(notify or ()))
+    if every is not None:
+        seconds = duration(every)
+        if not scope.is_plain:
+            raise GraceError(
+                "--every looks for what changed, and for nothing else.",
+                "Run a refresh with --full, --reconcile, --from, --to or --select beside it.",
+                ExitCode.USAGE,
+            )
+        keep_refreshing(settings, seconds, notifier, as_json=as_json)
+        return
+    report = once(settings, scope, notifier)
     if as_json:
         print_json(asdict(report))
     else:
         show(report)
+
+
+def once(settings: Settings, scope: Scope, notifier: Notifier) -> RefreshReport:
+    """Refresh one time, and tell who wants to know how it went."""
+    from grace_dbt.locking import BusyError
+    from grace_dbt.refresh import refresh as run
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with progress_bar() as progress:
+            report = run(settings, scope, progress=progress)
+    except BusyError:
+        raise
+    except GraceError as error:
+        warn(notifier.failed(error))
+        raise
+    warn(notifier.succeeded())
+    return report
+
+
+def keep_refreshing(settings: Settings, every: float, notifier: Notifier, *, as_json: bool) -> None:
+    """Refresh until a signal says stop; a line for each snapshot and each failure."""
+    from grace_dbt.schedule import Scheduler
+
+    def report_on(report: RefreshReport) -> None:
+        if as_json:
+            typer.echo(json.dumps(asdict(report), default=str, ensure_ascii=False))
+            return
+        counts = {
+            what: sum(getattr(source, what) for source in report.sources)
+            for what in ("inserted", "updated", "deleted")
+        }
+        changes = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        stamp(f"{ending(report)}: {changes}")
+        warn(report.warnings)
+
+    def report_error(error: GraceError) -> None:
+        stamp("The refresh failed; it is tried again.")
+        say_error(error)
+
+    say(f"Looking for changes every {every:g} s; Ctrl-C or SIGTERM stops.")
+    Scheduler(
+        settings,
+        every,
+        notifier,
+        on_report=report_on,
+        on_error=report_error,
+        on_trouble=lambda trouble: warn([trouble]),
+    ).run()
+    say("Stopped.")
+
+
+def stamp(line: str) -> None:
+    """A line with the time (UTC) before it, for a log."""
+    say_plain(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
+
+
+def warn(troubles: Sequence[str]) -> None:
+    """What went wrong beside a refresh, or was found by it and stops nothing."""
+    for trouble in troubles:
+        say_plain(trouble, mark="Warning: ")
 
 
 def show(report: RefreshReport) -> None:
@@ -82,16 +222,22 @@ def show(report: RefreshReport) -> None:
         counts = (source.read, source.inserted, source.updated, source.deleted, source.quarantined)
         changes.add_row(source.table, *(f"{count:,}" for count in counts))
     console.print(changes)
-    if report.rebuilt:
+    if report.mode == "full":
         say("Every table was rebuilt: all rows count as inserted.")
-    for warning in report.warnings:
-        say(f"[yellow]Warning:[/] {warning}")
+    warn(report.warnings)
     fresh = (
         "no rows yet"
         if report.freshness_seconds is None
         else f"newest row {report.freshness_seconds:,.0f} s old"
     )
-    say(f"Published {report.snapshot.snapshot_path} in {report.seconds:.1f} s; {fresh}.")
+    say(f"{ending(report)}; {fresh}.")
+
+
+def ending(report: RefreshReport) -> str:
+    """What became of a refresh, in one line."""
+    if report.mode == "probe":
+        return f"Nothing has changed since {report.snapshot.snapshot_path}, as {report.seconds:.1f} s of looking say"
+    return f"Published {report.snapshot.snapshot_path} in {report.seconds:.1f} s"
 
 
 def bar(share: float, width: int = 20) -> str:
@@ -103,11 +249,28 @@ def bar(share: float, width: int = 20) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """What is done, on a terminal; elsewhere one plain line at the start."""
+    """A bar on a terminal; elsewhere a plain line for each step."""
     console = to_people()
     if not console.is_terminal:
-        console.print("Refreshing the cube ...")
-        yield lambda name, done: None
+        steps: list[str] = []
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in steps:
+                steps.append(step)
+                console.print(f"{step} ...")
+
+        yield tell
         return
-    with console.status("Refreshing the cube") as status:
-        yield lambda name, done: status.update(f"Refreshing the cube: {done} done, {name}")
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("Looking for changes", total=None)
+        yield lambda step, done, total: shown.update(
+            task, description=step, completed=done, total=total or None
+        )

@@ -31,7 +31,7 @@ def attach_operational(connection: duckdb.DuckDBPyConnection, url: str) -> None:
 
 def _attach_file(connection: duckdb.DuckDBPyConnection, url: FileUrl) -> None:
     """SQLite is read as text: no value can stop a scan."""
-    path = _quoted(str(url.path))
+    path = quoted(str(url.path))
     if url.dialect == "sqlite":
         load_scanner(connection, "sqlite")
         connection.execute("set global sqlite_all_varchar = true")
@@ -60,14 +60,14 @@ def _attach_server(connection: duckdb.DuckDBPyConnection, url: ServerUrl) -> Non
         connection.execute("set global mysql_query_timeout_enabled = false")
         secret["socket" if url.host.startswith("/") else "host"] = url.host
         secret |= dict(url.tls)
-    given = [f"{name} {_quoted(value)}" for name, value in secret.items() if value is not None]
+    given = [f"{name} {quoted(value)}" for name, value in secret.items() if value is not None]
     try:
         connection.execute(
             f"create or replace temporary secret {ALIAS}_operational"
             f" (type {url.dialect}, port {url.port}, {', '.join(given)})"
         )
         connection.execute(
-            f"attach if not exists {_quoted(words)} as {ALIAS}"
+            f"attach if not exists {quoted(words)} as {ALIAS}"
             f" (type {url.dialect}, secret {ALIAS}_operational, read_only)"
         )
     except duckdb.Error as error:
@@ -91,7 +91,7 @@ def load_scanner(connection: duckdb.DuckDBPyConnection, engine: str) -> None:
     wheel = resources.files(f"duckdb_extension_{name}")
     [(version,)] = connection.execute("select library_version from pragma_version()").fetchall()
     extension = wheel / "extensions" / version / f"{name}.duckdb_extension"
-    connection.execute(f"load {_quoted(str(extension))}")
+    connection.execute(f"load {quoted(str(extension))}")
 
 
 def _escaped(value: str) -> str:
@@ -100,5 +100,6 @@ def _escaped(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def quoted(text: object) -> str:
+    """A text as a literal of SQL."""
+    return "'" + str(text).replace("'", "''") + "'"

@@ -118,6 +118,14 @@ class Backend(Protocol):
         """
         ...
 
+    def mark(self) -> str | None:
+        """A text that differs once a transaction has committed since; None where the engine or the rights don't tell.
+
+        Raises:
+            GraceError: The database can't be asked.
+        """
+        return None
+
     def close(self) -> None:
         """Give the database back."""
         ...

@@ -416,6 +416,14 @@ class PostgresBackend(Backend):
             cursor.execute(sql, values or None)
             return cursor.fetchall()
 
+    def mark(self) -> str:
+        """Which transactions the next statement could see: equal texts mean that none has ended in between."""
+        [(text,)] = self._rows(
+            "select concat_ws(' ', pg_postmaster_start_time(), pg_is_in_recovery(), d.oid, txid_current_snapshot())"
+            " from pg_database as d where d.datname = current_database()"
+        )
+        return str(text)
+
     def close(self) -> None:
         """See `Backend.close`."""
         self._connection.close()

@@ -14,7 +14,7 @@ from test_dbt_build import copy_project
 
 from grace_dbt import dbt_parsing, dbt_runner, settings
 from grace_dbt.operational.url import FileUrl
-from grace_dbt.refresh import RefreshReport, refresh
+from grace_dbt.refresh import RefreshReport, Scope, refresh
 from grace_dbt.settings import Settings
 
 Lines = dict[str, dict[str, str]]
@@ -55,7 +55,7 @@ class EditedProject:
         with pytest.MonkeyPatch.context() as patched:
             for module in (settings, dbt_runner, dbt_parsing):
                 patched.setattr(module, "project_directory", lambda: self.project)
-            report = refresh(self.settings, full=full)
+            report = refresh(self.settings, Scope(full=full))
         self.snapshot = report.snapshot.snapshot_path
         return report
 

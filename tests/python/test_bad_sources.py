@@ -21,7 +21,7 @@ from grace_dbt.dbt_commands import build
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.publishing import current
-from grace_dbt.refresh import refresh
+from grace_dbt.refresh import Scope, refresh
 from grace_dbt.settings import Settings
 
 
@@ -240,7 +240,7 @@ def test_bytes_that_are_no_text_are_quarantined(tmp_path: Path, templates: Path)
         assert lite.execute(FACTS).fetchall() == published(settings, FACTS)
     with sqlite3.connect(path) as connection:
         connection.execute("update action_contracts set action_type = 'repaired' where id = 'bad'")
-    refresh(settings, full=True)
+    refresh(settings, Scope(full=True))
     assert published(settings, FACTS)[0] == ("bad", "repaired", None)
 
 

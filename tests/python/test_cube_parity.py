@@ -33,7 +33,7 @@ from cube_oracle.rows import benchmark, contract, insert
 from cube_oracle.source import ACCEPTED, CLOCKS, Row
 
 from grace_dbt.operational.url import FileUrl
-from grace_dbt.refresh import RefreshReport, refresh
+from grace_dbt.refresh import RefreshReport, Scope, refresh
 from grace_dbt.settings import Settings
 
 SEED = int(os.environ.get("SOAK_SEED") or 20251114)
@@ -128,7 +128,7 @@ class Installation:
         return Settings(self.database.parent / "home", FileUrl("sqlite", self.database))
 
     def refresh(self, *, full: bool = False) -> tuple[RefreshReport, Expected]:
-        report = refresh(self.settings, full=full)
+        report = refresh(self.settings, Scope(full=full))
         clock = Published(report.snapshot.snapshot_path).run_clock()
         return report, self.oracle.refresh(self.database, clock, full=full)
 

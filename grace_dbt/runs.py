@@ -1,0 +1,183 @@
+"""The log of runs: each one from its beginning, so that a killed one is told as well.
+
+It stands in a SQLite file of its own under GRACE_HOME and is copied into each snapshot as `cube_etl_metadata`. To
+record a run never fails it: what can't be written is a warning.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from grace_dbt.settings import Settings
+
+# Kept runs; a busy installation has some hundred a day.
+KEPT_RUNS = 20_000
+# How many of them a snapshot carries.
+PUBLISHED_RUNS = 2_000
+WAIT_SECONDS = 5.0
+
+_RUN_ID = "%Y%m%dT%H%M%S.%fZ"
+RUNNING, SUCCEEDED, UNCHANGED, FAILED, INTERRUPTED = (
+    "running",
+    "succeeded",
+    "unchanged",
+    "failed",
+    "interrupted",
+)
+
+
+@dataclass
+class Run:
+    """One refresh.
+
+    Attributes:
+        run_id: The run's clock as text; later runs sort later.
+        command: The command line, without passwords.
+        mode: `incremental`, `complete`, `full`; `probe` where nothing had changed.
+        status: `running`, `succeeded`, `unchanged`, `failed`, `interrupted`.
+        started_at: ISO 8601 in UTC.
+        ended_at: The same; None while it runs, and for one that was killed.
+        duration_seconds: Wall time.
+        rows_inserted: Rows of operational tables that it saw for the first time.
+        rows_updated: Rows whose content had changed.
+        rows_deleted: Rows that were gone.
+        rows_by_model: Rows of each published table.
+        watermarks: Largest readable time of each operational table, ISO 8601 in UTC.
+        error_message: What stopped it, one line.
+        snapshot: File name of the snapshot that it published.
+        pid: The process.
+        checks: How often in a row the same process found nothing new.
+    """
+
+    run_id: str
+    command: str
+    mode: str
+    status: str
+    started_at: str
+    ended_at: str | None = None
+    duration_seconds: float | None = None
+    rows_inserted: int | None = None
+    rows_updated: int | None = None
+    rows_deleted: int | None = None
+    rows_by_model: dict[str, int] = field(default_factory=dict)
+    watermarks: dict[str, str] = field(default_factory=dict)
+    error_message: str | None = None
+    snapshot: str | None = None
+    pid: int = field(default_factory=os.getpid)
+    checks: int = 1
+
+    @classmethod
+    def begin(cls, clock: datetime, command: str, mode: str) -> Self:
+        """A run that begins now."""
+        return cls(clock.strftime(_RUN_ID), command, mode, RUNNING, _now())
+
+    @property
+    def clock(self) -> str:
+        """The clock (UTC) under which it ran, ISO 8601."""
+        return datetime.strptime(self.run_id, _RUN_ID).replace(tzinfo=UTC).isoformat()
+
+    def published_as(self, column: str) -> object:
+        """The value of a column of `cube_etl_metadata`."""
+        value = getattr(self, column)
+        if column in _JSON:
+            return json.dumps(value)
+        return value.removesuffix("+00:00") if column.endswith("_at") and value else value
+
+    def end(self, status: str, error: str | None = None) -> None:
+        """Say how it ended, and when."""
+        self.status, self.error_message, self.ended_at = status, error, _now()
+        lasted = datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)
+        self.duration_seconds = round(max(0.0, lasted.total_seconds()), 3)
+
+
+COLUMNS = tuple(entry.name for entry in fields(Run))
+_JSON = ("rows_by_model", "watermarks")
+
+
+class RunLog:
+    """The runs of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Name the file; it is opened for each call, and made by the first one."""
+        self.path = settings.home / "runs.sqlite"
+        self.trouble: str | None = None
+
+    def record(self, run: Run) -> None:
+        """Write a run down, or how it stands now. What goes wrong is kept in `trouble`."""
+        values = [json.dumps(v) if isinstance(v, dict) else v for v in vars(run).values()]
+        with self._recording() as connection:
+            connection.execute(
+                f"insert or replace into runs ({', '.join(COLUMNS)})"
+                f" values ({', '.join('?' * len(COLUMNS))})",
+                values,
+            )
+            connection.execute(
+                "delete from runs where run_id <="
+                " (select run_id from runs order by run_id desc limit 1 offset ?)",
+                [KEPT_RUNS],
+            )
+
+    def settle(self, published_by: str | None) -> None:
+        """Say of runs that never ended what became of them; the caller holds the lock, so none of them lives.
+
+        Args:
+            published_by: The run whose snapshot is the current one: it got that far.
+        """
+        with self._recording() as connection:
+            connection.execute(
+                "update runs set status = case when run_id = ? then ? else ? end,"
+                " error_message = case when run_id = ? then null else 'the process ended before the run did' end"
+                " where status = ?",
+                [published_by, SUCCEEDED, INTERRUPTED, published_by, RUNNING],
+            )
+
+    def latest(self, limit: int, status: str | None = None, run_id: str | None = None) -> list[Run]:
+        """Runs, the newest first.
+
+        Raises:
+            sqlite3.Error: The log can't be read.
+        """
+        if not self.path.exists():
+            return []
+        with closing(self._open()) as connection:
+            rows = connection.execute(
+                f"select {', '.join(COLUMNS)} from runs"
+                " where (:status is null or status = :status) and (:run_id is null or run_id = :run_id)"
+                " order by run_id desc limit :limit",
+                {"status": status, "run_id": run_id, "limit": limit},
+            ).fetchall()
+        return [_run(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+    @contextmanager
+    def _recording(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(self._open()) as connection, connection:
+                yield connection
+        except (sqlite3.Error, OSError) as error:
+            self.trouble = f"the run could not be recorded in {self.path}: {error}"
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)
+        try:
+            connection.execute(
+                f"create table if not exists runs ({', '.join(COLUMNS)}, primary key (run_id))"
+            )
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def _run(values: Mapping[str, Any]) -> Run:
+    return Run(**{k: json.loads(v) if k in _JSON else v for k, v in values.items()})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
