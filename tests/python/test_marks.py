@@ -108,9 +108,7 @@ def test_duckdb_shows_commits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["postgres", "mariadb"])
-def test_every_commit_on_a_server_shows(
-    new_place: Callable[[str], Place], dialect: str
-) -> None:
+def test_every_commit_on_a_server_shows(new_place: Callable[[str], Place], dialect: str) -> None:
     place = new_place(dialect)
     place.run("create table t (v int)")
     before = mark(place.url)
