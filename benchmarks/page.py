@@ -82,7 +82,7 @@ def _sizes(found: Kept) -> Iterator[str]:
         "Made-up histories of so many action contracts on SQLite. Full builds and changes of 1 % are measured in turn",
         "with the baselines, up to 100,000 contracts three times, of which the middle one counts. No time counts",
         "unless the baseline has the same rows of `fact_verification_executions`, all columns, as the snapshot; else",
-        "the run fails. Floor and loop make this one fact; a refresh makes the whole cube, checks it, and publishes it.",
+        "the run fails. Floor and loop make this one fact; a refresh makes the whole cube, checks it and publishes it.",
         "",
         f"| contracts | {' | '.join(f'{size:,}' for size in sizes)} |",
         f"|---|{'---:|' * len(sizes)}",

@@ -55,14 +55,9 @@ def snapshot(home: Path) -> Path:
 
 
 def baseline(home: Path, way: str, result: Path) -> Path:
-    command = [
-        sys.executable,
-        BENCHMARKS / "baselines.py",
-        way,
-        home / "operational.sqlite",
-        result,
-    ]
-    subprocess.run(command, check=True, timeout=120)
+    files = BENCHMARKS / "baselines.py", home / "operational.sqlite", result
+    script, database, made = map(str, files)
+    subprocess.run([sys.executable, script, way, database, made], check=True, timeout=120)
     return result
 
 
@@ -81,7 +76,8 @@ TAMPERINGS = (
     "update {0} set duration_seconds = duration_seconds + 0.000001"
     " where contract_id = (select min(contract_id) from {0} where duration_seconds is not null)",
     "update {0} set mission_key = -1 where contract_id = (select min(contract_id) from {0} where mission_key <> -1)",
-    "update {0} set error_message = '' where contract_id = (select min(contract_id) from {0} where error_message is null)",
+    "update {0} set error_message = '' where contract_id ="
+    " (select min(contract_id) from {0} where error_message is null)",
     "delete from {0} where contract_id = (select min(contract_id) from {0})",
     "insert into {0} select * from {0} limit 1",
     "insert into {0} select * from {0} limit 2",
