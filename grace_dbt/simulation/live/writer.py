@@ -205,6 +205,7 @@ def _audit(backend: Backend, story: Story, entry: AuditEntry, now: int) -> str:
     """Seal an entry of the audit log, and count it for its category; its id."""
     tail = backend.run(
         "select timestamp, chain_position, chain_hash from audit_logs"
+        " where chain_position is not null and chain_hash is not null"
         " order by timestamp desc, chain_position desc limit 1",
         [],
     )
