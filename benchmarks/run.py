@@ -97,9 +97,11 @@ class Bench:
             "full_cpu": middle([run.cpu_seconds for run in full]),
             "full_peak_bytes": max(run.peak_bytes for run in full),
             "floor": middle([run.seconds for run in floor]),
+            "floor_cpu": middle([run.cpu_seconds for run in floor]),
         }
         if self.with_loop:
-            self.found["loop"] = self._baseline("loop").seconds
+            loop = self._baseline("loop")
+            self.found |= {"loop": loop.seconds, "loop_cpu": loop.cpu_seconds}
         rows = json.loads((self.home / "snapshots" / "current.json").read_text())["rows"]
         self.found["fact_rows"] = sum(
             count for name, count in rows.items() if name.startswith("fact_")

@@ -10,6 +10,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 
 from grace_dbt.build_state import note_dbt
 from grace_dbt.operational.attach import attach_operational
+from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.settings import BUILD_FILE
 
 
@@ -23,7 +24,7 @@ class Plugin(BasePlugin):
                 note_dbt(Path(path).parent)
         url = os.environ.get("GRACE_OPERATIONAL_URL", "")
         if url:
-            attach_operational(conn, url)
+            attach_operational(conn, OperationalUrl.parse(url))
 
     def configure_cursor(self, cursor: Any) -> None:
         """Read and write times in UTC, whatever zone the machine is in."""

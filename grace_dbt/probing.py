@@ -60,17 +60,13 @@ def probe(
     import duckdb
 
     with duckdb.connect() as connection:
-        attach_operational(connection, str(settings.operational))
+        attach_operational(connection, settings.operational)
         found = _shapes(connection, tables)
         same = {table for table in tables if found[table] == shapes.get(table)}
         if not same.issuperset(tables):
             require_tables(settings.operational, readable=tables)
         worded = {table: queries[table] for table in same if table in queries}
-        if len(worded) < len(tables):
-            unworded = {"tables": sorted(set(tables) - set(worded))}
-            worded |= printed_by(
-                "print_landing_probe", "landing-probe", unworded, settings, target="duckdb"
-            )
+        worded |= word_queries(settings, sorted(set(tables) - set(worded)))
         connection.execute(f"attach {quoted(settings.build_file)} as build (read_only)")
         changed = set(tables) - same
         # One that was missing and still is has no rows to ask; those that were landed from it stay.
@@ -82,6 +78,34 @@ def probe(
             if landed[0][0] > ASKED_UP_TO or connection.execute(worded[table]).fetchall() != landed:
                 changed.add(table)
     return Probe(changed, found, worded)
+
+
+def shapes_of(settings: Settings, tables: list[str]) -> dict[str, str]:
+    """Columns of each operational table, as text; empty where there is none.
+
+    Raises:
+        GraceError: The database is out of reach.
+    """
+    import duckdb
+
+    with duckdb.connect() as connection:
+        attach_operational(connection, settings.operational)
+        return _shapes(connection, tables)
+
+
+def word_queries(settings: Settings, tables: list[str]) -> dict[str, str]:
+    """The query that asks each table, in the words of the macro that lands it.
+
+    Raises:
+        GraceError: dbt can't say it.
+    """
+    if not tables:
+        return {}
+    arguments = {"tables": tables}
+    found: dict[str, str] = printed_by(
+        "print_landing_probe", "landing-probe", arguments, settings, target="duckdb"
+    )
+    return found
 
 
 def _shapes(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> dict[str, str]:

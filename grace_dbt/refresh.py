@@ -18,7 +18,7 @@ from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
-from grace_dbt.probing import probe
+from grace_dbt.probing import probe, shapes_of, word_queries
 from grace_dbt.publishing import Published, current, publish
 from grace_dbt.redaction import redacted
 from grace_dbt.runs import FAILED, INTERRUPTED, PUBLISHED_RUNS, SUCCEEDED, UNCHANGED, Run, RunLog
@@ -322,7 +322,9 @@ class _Refresh:
 
     def _build_everything(self, *, full: bool) -> None:
         """Look at every table; a build file that can't be gone on from is set aside, and built anew."""
-        require_tables(self.settings.operational, readable=landed_tables())
+        tables = landed_tables()
+        require_tables(self.settings.operational, readable=tables)
+        self.shapes = shapes_of(self.settings, tables)
         trouble = self._trouble_of_build()
         if trouble is not None:
             self._begin_anew(trouble)
@@ -337,6 +339,7 @@ class _Refresh:
             self._begin_anew(error.message)
             self._dbt("Building the cube", *command)
         _stamp(self.settings).write_text(_rules())
+        self.probes = word_queries(self.settings, tables)
 
     def _trouble_of_build(self) -> str | None:
         """Why the build file can't be gone on from; empty where there is none yet, None where all is well."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -23,6 +23,7 @@ KEPT_RUNS = 20_000
 PUBLISHED_RUNS = 2_000
 WAIT_SECONDS = 5.0
 
+_DAMAGE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _RUN_ID = "%Y%m%dT%H%M%S.%fZ"
 RUNNING, SUCCEEDED, UNCHANGED, FAILED, INTERRUPTED = (
     "running",
@@ -112,17 +113,18 @@ class RunLog:
     def record(self, run: Run) -> None:
         """Write a run down, or how it stands now. What goes wrong is kept in `trouble`."""
         values = [json.dumps(v) if isinstance(v, dict) else v for v in vars(run).values()]
-        with self._recording() as connection:
-            connection.execute(
+        self._write(
+            (
                 f"insert or replace into runs ({', '.join(COLUMNS)})"
                 f" values ({', '.join('?' * len(COLUMNS))})",
                 values,
-            )
-            connection.execute(
+            ),
+            (
                 "delete from runs where run_id <="
                 " (select run_id from runs order by run_id desc limit 1 offset ?)",
                 [KEPT_RUNS],
-            )
+            ),
+        )
 
     def settle(self, published_by: str | None) -> None:
         """Say of runs that never ended what became of them; the caller holds the lock, so none of them lives.
@@ -130,13 +132,14 @@ class RunLog:
         Args:
             published_by: The run whose snapshot is the current one: it got that far.
         """
-        with self._recording() as connection:
-            connection.execute(
+        self._write(
+            (
                 "update runs set status = case when run_id = ? then ? else ? end,"
                 " error_message = case when run_id = ? then null else 'the process ended before the run did' end"
                 " where status = ?",
                 [published_by, SUCCEEDED, INTERRUPTED, published_by, RUNNING],
             )
+        )
 
     def latest(self, limit: int, status: str | None = None, run_id: str | None = None) -> list[Run]:
         """Runs, the newest first.
@@ -155,13 +158,19 @@ class RunLog:
             ).fetchall()
         return [_run(dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
-    @contextmanager
-    def _recording(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *statements: tuple[str, Sequence[object]]) -> None:
+        """Run statements in one transaction; a log that is damaged makes room for a new one."""
         try:
             with closing(self._open()) as connection, connection:
-                yield connection
+                for sql, values in statements:
+                    connection.execute(sql, values)
         except (sqlite3.Error, OSError) as error:
             self.trouble = f"the run could not be recorded in {self.path}: {error}"
+            if getattr(error, "sqlite_errorcode", None) in _DAMAGE:
+                aside = self.path.with_name("runs.damaged.sqlite")
+                with suppress(OSError):
+                    self.path.replace(aside)
+                    self.trouble += f"; it is kept as {aside.name}"
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS)

@@ -84,14 +84,19 @@ def land(component: str, table: str) -> str:
     return f"select * from {table}"
 
 
-def landing_changes(component: str, table: str, landing: str, run: str) -> str:
+def landing_changes(component: str, table: str, landing: str, run: str, there: str) -> str:
     """A query over one landing model."""
     return f"select * from {landing}"
 
 
-def quarantine_findings(table: str, landing: str) -> str:
-    """A query over one landing model."""
-    return f"select * from {landing}"
+def quarantine_findings() -> str:
+    """A query over all landing models."""
+    return "select * from land_action_contracts"
+
+
+def contracts_in_one(severity: str) -> str:
+    """A query over all models."""
+    return f"select '{severity}' as severity"
 
 
 def stored_text(relation: str, columns: Sequence[str]) -> str:

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 ALIAS = "grace"
 
 
-def attach_operational(connection: duckdb.DuckDBPyConnection, url: str) -> None:
-    """Attach the database of a URL as `grace`.
+def attach_operational(connection: duckdb.DuckDBPyConnection, database: OperationalUrl) -> None:
+    """Attach a database as `grace`.
 
     Raises:
-        GraceError: The URL is no good, the file is missing, or the server refuses.
+        GraceError: The file is missing, or the server refuses.
     """
-    database = OperationalUrl.parse(url)
     database.require_present()
     if isinstance(database, ServerUrl):
         _attach_server(connection, database)

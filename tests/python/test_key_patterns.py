@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from grace_dbt.operational.attach import attach_operational
+from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.sqlite_functions import register
 
 ROOT = Path(__file__).parents[2]
@@ -543,7 +544,7 @@ class Database:
             connection.execute("attach ? as operational", [str(operational)])
         elif self.name == "live":
             connection = duckdb.connect()
-            attach_operational(connection, self.url)
+            attach_operational(connection, OperationalUrl.parse(self.url))
         else:
             connection = self.connect()
         found: list[Breach] = []

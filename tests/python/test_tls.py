@@ -67,7 +67,7 @@ def connect_both_ways(url: str) -> None:
     with open_database(OperationalUrl.parse(url), write=False) as database:
         database.reflect(["sources"])
     with duckdb.connect() as connection:
-        attach_operational(connection, url)
+        attach_operational(connection, OperationalUrl.parse(url))
         connection.execute("select 1 from duckdb_tables() where database_name = 'grace'")
 
 
@@ -75,7 +75,7 @@ def ways(url: str) -> list[Callable[[], object]]:
     """Each way alone, since each has to refuse by itself."""
     return [
         lambda: open_database(OperationalUrl.parse(url), write=False),
-        lambda: attach_operational(duckdb.connect(), url),
+        lambda: attach_operational(duckdb.connect(), OperationalUrl.parse(url)),
     ]
 
 

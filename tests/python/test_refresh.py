@@ -1,0 +1,394 @@
+"""What a refresh does, and what it need not do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import ENGINES, GraceCli, prepare
+from cube_oracle.compare import assert_parity
+from cube_oracle.rows import benchmark, contract, insert
+from places import Place
+
+from grace_dbt import refresh as refreshing
+from grace_dbt.dbt_runner import run_dbt
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.operational.url import FileUrl, OperationalUrl
+from grace_dbt.probing import probe
+from grace_dbt.publishing import current
+from grace_dbt.refresh import RefreshReport, Scope, refresh
+from grace_dbt.runs import RunLog
+from grace_dbt.settings import Settings
+
+MISSION = {
+    "mission_id": "m1", "mission_name": "Upgrade", "status": "in_progress", "started_at": "2025-11-02 10:00:00",
+}  # fmt: skip
+
+
+class Installation:
+    """A SQLite database with a few rows that has been refreshed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = folder / "operational.sqlite"
+        self.settings = Settings(folder / "home", FileUrl("sqlite", self.database))
+
+    def run(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            for sql in statements:
+                connection.execute(sql)
+
+    def add(self, key: str, **values: Any) -> None:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            insert(connection, "action_contracts", contract(key, **values))
+
+    def refresh(self, scope: Scope | None = None) -> RefreshReport:
+        return refresh(self.settings, scope)
+
+    def facts(self) -> list[tuple[Any, ...]]:
+        return self.published(
+            "select contract_id, contract_status from fact_verification_executions order by 1"
+        )
+
+    def published(self, sql: str) -> list[tuple[Any, ...]]:
+        snapshot = current(self.settings)
+        assert snapshot is not None
+        with duckdb.connect(snapshot.snapshot_path, read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def build(self, *statements: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        with duckdb.connect(str(self.settings.build_file)) as connection:
+            for sql in statements:
+                rows = connection.execute(sql).fetchall()
+        return rows
+
+
+@pytest.fixture(scope="module")
+def first_day(
+    templates: Path, planned_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of an installation after its first refresh."""
+    folder = tmp_path_factory.mktemp("first_day")
+    made = Installation(folder)
+    prepare(made.settings.home, planned_home)
+    shutil.copy(templates / "fresh.sqlite", made.database)
+    with closing(sqlite3.connect(made.database)) as connection, connection:
+        insert(connection, "mission_timelines", MISSION)
+        for key in ("a", "b", "c"):
+            insert(connection, "action_contracts", contract(key))
+        insert(connection, "benchmark_runs", benchmark("r1", "contract:a"))
+    report = made.refresh()
+    assert report.mode == "complete"
+    return folder
+
+
+@pytest.fixture
+def installation(first_day: Path, tmp_path: Path) -> Installation:
+    """A copy of it, which takes itself for the one that was refreshed."""
+    folder = Path(shutil.copytree(first_day, tmp_path / "day"))
+    state = folder / "home" / "build.json"
+    state.write_text(state.read_text().replace(str(first_day), str(folder)))
+    return Installation(folder)
+
+
+@pytest.fixture
+def dbt_runs(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The dbt commands that were run, and the models that each of them ran."""
+    seen: list[list[str]] = []
+
+    def watched(command: Any, *arguments: Any, **options: Any) -> Any:
+        outcome = run_dbt(command, *arguments, **options)
+        seen.append([command[0], *(str(node.node.name) for node in outcome.nodes)])
+        return outcome
+
+    monkeypatch.setattr(refreshing, "run_dbt", watched)
+    return seen
+
+
+def test_nothing_changed_runs_no_dbt(installation: Installation, dbt_runs: list[list[str]]) -> None:
+    before = current(installation.settings)
+    first, second = installation.refresh(), installation.refresh()
+    assert (first.mode, second.mode) == ("probe", "probe")
+    assert first.snapshot == second.snapshot == before
+    assert dbt_runs == []
+    assert sum(source.inserted for source in first.sources) == 0
+    assert {source.table: source.read for source in first.sources if source.read} == {
+        "action_contracts": 3,
+        "benchmark_runs": 1,
+        "mission_timelines": 1,
+    }
+
+
+def test_rows_written_as_they_were_are_no_change(
+    installation: Installation, dbt_runs: list[list[str]]
+) -> None:
+    """The file is another one, its rows are not."""
+    installation.run("update action_contracts set status = status")
+    assert installation.refresh().mode == "probe"
+    assert dbt_runs == []
+
+
+def test_only_what_stands_on_a_change_is_built(
+    installation: Installation, dbt_runs: list[list[str]]
+) -> None:
+    installation.run("update action_contracts set status = 'failed' where id = 'b'")
+    installation.add("d")
+    report = installation.refresh()
+    assert report.mode == "incremental"
+    assert installation.facts() == [
+        ("a", "verified"),
+        ("b", "failed"),
+        ("c", "verified"),
+        ("d", "verified"),
+    ]
+    changes = {s.table: (s.inserted, s.updated) for s in report.sources if s.inserted or s.updated}
+    assert changes == {"action_contracts": (1, 1)}
+    (reading, *landed), (building, *built) = dbt_runs
+    assert (reading, building) == ("run", "build")
+    assert [name for name in landed if name.startswith("land_")] == ["land_action_contracts"]
+    assert "fact_verification_executions" in built
+    assert "fact_governance_votes" not in built
+    assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
+
+
+def test_a_deleted_row_is_a_change(installation: Installation) -> None:
+    installation.run("pragma foreign_keys = off", "delete from action_contracts where id = 'c'")
+    report = installation.refresh()
+    assert [fact[0] for fact in installation.facts()] == ["a", "b"]
+    assert sum(source.deleted for source in report.sources) == 1
+
+
+def test_a_column_of_another_name_is_a_change(installation: Installation) -> None:
+    installation.run("alter table action_contracts rename column tier to level")
+    assert installation.refresh().mode == "incremental"
+    assert installation.published(
+        "select distinct tier_code from fact_verification_executions"
+    ) == [(None,)]
+
+
+def test_a_full_refresh_keeps_the_history(installation: Installation) -> None:
+    installation.run("update mission_timelines set mission_name = 'Downgrade'")
+    installation.refresh()
+    versions = "select mission_name, is_current from dim_mission where mission_id = 'm1' order by 2"
+    history = installation.published(versions)
+    assert history == [("Upgrade", False), ("Downgrade", True)]
+    assert installation.refresh(Scope(full=True)).mode == "full"
+    assert installation.published(versions) == history
+
+
+def test_a_selection_reads_only_what_it_stands_on(
+    installation: Installation, dbt_runs: list[list[str]]
+) -> None:
+    installation.add("d")
+    installation.run(
+        "insert into approval_requests (id, event_id, status, requested_by, created_at)"
+        " values (1, 1, 'pending', 'alice', '2025-11-02 15:00:00')"
+    )
+    report = installation.refresh(Scope(select=["action_contracts"]))
+    assert [s.table for s in report.sources if s.inserted] == ["action_contracts"]
+    assert installation.published("select count(*) from fact_approvals") == [(0,)]
+    # The rest is found by the next one, although nothing was written in between.
+    report = installation.refresh()
+    assert [s.table for s in report.sources if s.inserted] == ["approval_requests"]
+    assert installation.published("select count(*) from fact_approvals") == [(1,)]
+    assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
+
+
+def test_a_selection_of_nothing_is_refused(installation: Installation) -> None:
+    with pytest.raises(GraceError, match="no_such_model") as caught:
+        installation.refresh(Scope(select=["no_such_model"]))
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_what_a_failed_run_landed_is_built_by_the_next(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are landed, so that no comparison tells of them any more."""
+
+    def stopped(*arguments: Any) -> None:
+        raise GraceError("stopped", "here")
+
+    installation.add("d")
+    with monkeypatch.context() as patched:
+        patched.setattr(refreshing._Refresh, "_build_on", stopped)
+        with pytest.raises(GraceError, match="stopped"):
+            installation.refresh()
+    assert [fact[0] for fact in installation.facts()] == ["a", "b", "c"]
+    report = installation.refresh()
+    assert report.mode == "complete"
+    assert [fact[0] for fact in installation.facts()] == ["a", "b", "c", "d"]
+    assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
+
+
+def test_other_hands_in_the_build_file_are_noticed(installation: Installation) -> None:
+    installation.run("update mission_timelines set mission_name = 'Downgrade'")
+    installation.refresh()
+    installation.build(
+        "update landing.land_action_contracts set status = 'failed' where id = 'a'",
+        "delete from snapshots.snap_missions",
+        "drop table main.fact_approvals cascade",
+    )
+    report = installation.refresh()
+    assert "changed by other hands" in " ".join(report.warnings)
+    assert dict(installation.facts())["a"] == "verified"
+    assert len(installation.published("select 1 from dim_mission where mission_id = 'm1'")) == 2
+    assert installation.published("select count(*) from fact_approvals") == [(0,)]
+
+
+def test_dbt_may_run_beside_it(installation: Installation, planned_home: Path) -> None:
+    """A bare dbt writes to the build file as well: its work is gone on from, and not thrown away."""
+    outcome = run_dbt(["run", "--select", "dim_actor"], installation.settings)
+    assert outcome.success
+    report = installation.refresh()
+    assert report.mode == "complete"
+    assert report.warnings == []
+
+
+def test_a_lost_snapshot_is_published_again(installation: Installation) -> None:
+    lost = installation.refresh().snapshot
+    Path(lost.snapshot_path).unlink()
+    found = installation.refresh().snapshot
+    assert found.snapshot_path != lost.snapshot_path
+    assert len(installation.facts()) == 3
+
+
+def test_a_clock_that_went_back_orders_runs_all_the_same(installation: Installation) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=3)
+    place = installation.settings.home / "build.json"
+    state = json.loads(place.read_text())
+    place.write_text(json.dumps(state | {"clock": ahead.isoformat()}))
+    installation.run("update mission_timelines set mission_name = 'Downgrade'")
+    installation.refresh()
+    [(first, second)] = installation.published(
+        "select min(effective_to), max(effective_from) from dim_mission where mission_id = 'm1'"
+    )
+    assert first == second == ahead.replace(tzinfo=None) + timedelta(microseconds=1)
+
+
+def test_a_run_that_cannot_be_recorded_is_a_good_run(installation: Installation) -> None:
+    log = installation.settings.home / "runs.sqlite"
+    log.write_bytes(b"no database at all" * 100)
+    installation.add("d")
+    report = installation.refresh()
+    assert len(installation.facts()) == 4
+    assert "runs.sqlite" in " ".join(report.warnings)
+    assert installation.published("select run_id, status from cube_etl_metadata") == [
+        (report.run_id, "succeeded")
+    ]
+
+
+def test_each_run_stands_in_the_snapshot(installation: Installation) -> None:
+    installation.add("d", created_at="2025-11-03 09:00:00")
+    report = installation.refresh()
+    rows = installation.published(
+        "select run_id, mode, status, rows_inserted, rows_updated, rows_deleted, rows_by_model, watermarks, snapshot"
+        " from cube_etl_metadata order by run_id"
+    )
+    first, last = rows
+    assert first[1:6] == ("complete", "succeeded", 5, 0, 0)
+    assert last[:6] == (report.run_id, "incremental", "succeeded", 1, 0, 0)
+    assert json.loads(last[6])["fact_verification_executions"] == 4
+    assert json.loads(last[7])["action_contracts"].startswith("2025-11-03 09:00:00")
+    assert last[8] == Path(report.snapshot.snapshot_path).name
+    [(started, ended, seconds)] = installation.published(
+        "select started_at, ended_at, duration_seconds from cube_etl_metadata order by run_id desc limit 1"
+    )
+    assert (ended - started).total_seconds() == pytest.approx(seconds, abs=0.002)
+    kept = {run.run_id: run.status for run in RunLog(installation.settings).latest(10)}
+    assert kept == {row[0]: row[2] for row in rows}
+
+
+def test_a_failure_is_recorded_and_what_was_published_stays(installation: Installation) -> None:
+    before = current(installation.settings)
+    installation.database.rename(installation.database.with_suffix(".gone"))
+    with pytest.raises(GraceError) as caught:
+        installation.refresh()
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert current(installation.settings) == before
+    [latest] = RunLog(installation.settings).latest(1)
+    assert (latest.status, latest.snapshot) == ("failed", None)
+    assert "operational.sqlite" in str(latest.error_message)
+
+
+@pytest.fixture
+def watched(fresh_place: Callable[[str], Place], tmp_path: Path) -> Iterator[Callable[[str], Any]]:
+    """Two tables landed from a database of an engine, and the question what changed since."""
+
+    def land(dialect: str) -> tuple[Place, Callable[[], set[str]]]:
+        place = fresh_place(dialect)
+        settings = Settings(tmp_path / "home", OperationalUrl.parse(place.url))
+        tables = ["execution_tasks", "playbook_runs"]
+        place.run(
+            *(f"insert into playbook_runs (id, status) values ({n}, 'pending')" for n in (1, 2))
+        )
+        known: dict[str, Any] = {"shapes": {}, "queries": {}}
+
+        def ask() -> set[str]:
+            found = probe(settings, tables, **known)
+            known.update(shapes=found.shapes, queries=found.queries)
+            if found.changed:
+                models = [f"land_{table}" for table in tables]
+                assert run_dbt(["run", "--select", *models], settings).success
+            return found.changed
+
+        assert run_dbt(["run", "--select", *(f"land_{t}" for t in tables)], settings).success
+        assert ask() == set(tables), "a table of unknown columns counts as changed"
+        return place, ask
+
+    yield land
+
+
+@pytest.mark.parametrize("dialect", ENGINES)
+def test_the_probe_names_what_changed(watched: Callable[[str], Any], dialect: str) -> None:
+    place, ask = watched(dialect)
+    assert ask() == set()
+    place.run("update playbook_runs set status = 'running' where id = 1")
+    assert ask() == {"playbook_runs"}
+    assert ask() == set()
+    place.run("update playbook_runs set status = 'pending' where id = 1",
+              "update playbook_runs set status = 'running' where id = 2")  # fmt: skip
+    assert ask() == {"playbook_runs"}
+    place.run("delete from playbook_runs where id = 2")
+    assert ask() == {"playbook_runs"}
+    assert ask() == set()
+
+
+def test_the_command_says_what_it_did(installation: Installation) -> None:
+    cli = GraceCli(installation.settings.home)
+    url = f"sqlite:///{installation.database}"
+    quiet = cli.run("refresh", "--db", url)
+    assert quiet.returncode == 0, quiet.stderr
+    assert "Nothing has changed" in quiet.stderr
+    told = json.loads(cli.run("runs", "--json").stdout)
+    assert [run["status"] for run in told] == ["unchanged", "succeeded"]
+    table = cli.run("runs", "--limit", "1").stdout
+    assert told[0]["run_id"] in table and "unchanged" in table
+    one = cli.run("runs", told[1]["run_id"]).stdout
+    assert "fact_verification_executions: 3" in one
+    assert cli.run("runs", "nothing").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--from", "yesterday"], "no time"),
+        (["--every", "soon"], "no length of time"),
+        (["--every", "5m", "--full"], "--every looks for what changed"),
+        (["--notify", ""], "no command"),
+        (["--notify", "'"], "no command"),
+    ],
+)
+def test_wrong_options_are_wrong_usage(
+    grace_cli: GraceCli, options: list[str], reason: str
+) -> None:
+    done = grace_cli.run("refresh", *options)
+    assert done.returncode == 2
+    assert reason in done.stderr
