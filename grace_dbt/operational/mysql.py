@@ -434,7 +434,9 @@ class MySQLBackend(Backend):
 
     def run(self, sql: str, values: Sequence[object]) -> list[Row]:
         """See `Backend.run`."""
-        return self._rows(sql, *values)
+        with _explained(self._place), self._connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall())
 
     def was_in_the_way(self, error: GraceError) -> bool:
         """See `Backend.was_in_the_way`: a lock, a deadlock, or the same number taken by both."""
@@ -448,9 +450,9 @@ class MySQLBackend(Backend):
         with _explained(self._place), self._connection.cursor() as cursor:
             cursor.executemany(f"insert into `{table}` ({names}) values ({marks})", rows)
 
-    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         with _explained(self._place), self._connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
+            cursor.execute(sql)
             return list(cursor.fetchall())
 
     def mark(self) -> str | None:
