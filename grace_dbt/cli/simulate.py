@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace_dbt.cli.options import AsJson, Database
+from grace_dbt.cli.options import AsJson, Database, moment
 from grace_dbt.cli.output import print_json, say, to_people
 from grace_dbt.errors import ExitCode, GraceError
 
@@ -97,7 +97,7 @@ def simulate(
             days=days,
             contracts=contracts,
             rng_seed=rng_seed,
-            end=_moment(end),
+            end=moment(end) if end else datetime.now(UTC).replace(microsecond=0),
             progress=lambda table, count: status.update(f"Simulating: {table} {count:,}"),
         )
     if as_json:
@@ -178,15 +178,3 @@ def _stopped_by_signals() -> Iterator[Event]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC).replace(microsecond=0)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise GraceError(
-            f"'{text}' is no time.", "Use ISO 8601, e.g. 2025-11-30T12:00:00Z.", ExitCode.USAGE
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
