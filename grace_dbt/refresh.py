@@ -466,7 +466,7 @@ class _Refresh:
         """Keep what this run knows; a disk that is full costs the next run time, and nothing else."""
         former, published = self.former, self.published
         assert published is not None
-        plain = not self.scope.select
+        everywhere = not (self.scope.select or self.scope.since or self.scope.until)
         due_at, inexact = self._left_open()
         state = BuildState(
             run_id=published.run_id,
@@ -475,9 +475,11 @@ class _Refresh:
             snapshot=file_identity(Path(published.snapshot_path)),
             url=str(self.settings.operational),
             # A file that was written a moment ago may be written again under the same time.
-            mark=self.mark.text if self.mark and self.mark.settled and plain else None,
+            mark=self.mark.text if self.mark and self.mark.settled and everywhere else None,
             clock=self.clock.isoformat(),
-            checked_at=self.clock.isoformat() if plain or former is None else former.checked_at,
+            checked_at=self.clock.isoformat()
+            if everywhere or former is None
+            else former.checked_at,
             due_at=due_at,
             inexact=inexact,
             shapes=self.shapes or (former.shapes if former else {}),
