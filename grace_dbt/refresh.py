@@ -27,14 +27,16 @@ from grace_dbt.settings import Settings, project_directory, project_fingerprint
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# The cube and all that it stands on; contracts of operational tables are `grace-dbt test`.
-EVERYTHING = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
+# The cube and all that it stands on, and what says when it next changes by time alone. Contracts come after it, in one
+# query; those of operational tables are `grace-dbt test`.
+TESTS = ("resource_type:test", "resource_type:unit_test")
+EVERYTHING = ("--select", "+path:models/cube", "int_time__due", "--exclude", *TESTS)
+CONTRACTS = ("contracts_that_stop", "contracts_that_warn")
 # Views say the same as before, and the tables of this run's first step are done.
 UNTOUCHED = (
     "path:models/landing",
     "config.materialized:view",
-    "resource_type:unit_test",
-    "source:*",
+    *TESTS,
 )
 
 # Words of a failure that lies in the surroundings and not in the project, the data or the build file.
@@ -201,6 +203,7 @@ class _Refresh:
         self.started = time.monotonic()
         self.log = RunLog(settings)
         self.warnings: list[str] = []
+        self.built: list[str] = []
         self.inputs = _inputs()
         self.former = BuildState.read(settings.home)
         self.published = self._published()
@@ -225,6 +228,7 @@ class _Refresh:
                 self._build_on(changed)
             else:
                 self._build_everything(full=run.mode == "full")
+            self._check()
             return self._publish(run)
         except GraceError as error:
             run.end(FAILED, error.message)
@@ -371,9 +375,33 @@ class _Refresh:
             variables=variables,
             on_event=self._listener(step),
         )
-        self.warnings += [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
         if not outcome.success:
             raise self._failure(outcome)
+        self.built += [
+            node.node.name
+            for node in outcome.nodes
+            if node.node.resource_type in ("model", "snapshot")
+        ]
+
+    def _check(self) -> None:
+        """Hold what was built against its contracts, in one query; where one is broken they are asked one by one."""
+        self._tell("Checking contracts")
+        asked = {"contracts_of": self.built, "run_started_at": self.clock.strftime(RUN_TIME)}
+        outcome = run_dbt(
+            ["test", "--no-write-json", "--select", *CONTRACTS], self.settings, variables=asked
+        )
+        if outcome.success and not outcome.with_status("warn"):
+            return
+        self._tell("Asking which contract is broken")
+        others = ("--exclude", "resource_type:unit_test", "source:*", "tag:batched")
+        single = run_dbt(
+            ["test", "--no-write-json", "--select", *self.built, *others],
+            self.settings,
+            variables=asked,
+        )
+        self.warnings += [f"{n.node.name}: {n.failures} rows" for n in single.with_status("warn")]
+        if not outcome.success:
+            raise self._failure(single if not single.success else outcome)
 
     # How it ends
 
@@ -429,6 +457,7 @@ class _Refresh:
         former, published = self.former, self.published
         assert published is not None
         plain = not self.scope.select
+        due_at, inexact = self._left_open()
         state = BuildState(
             run_id=published.run_id,
             inputs=self.inputs,
@@ -439,7 +468,8 @@ class _Refresh:
             mark=self.mark.text if self.mark and self.mark.settled and plain else None,
             clock=self.clock.isoformat(),
             checked_at=self.clock.isoformat() if plain or former is None else former.checked_at,
-            due_at=None,
+            due_at=due_at,
+            inexact=inexact,
             shapes=self.shapes or (former.shapes if former else {}),
             probes=self.probes or (former.probes if former else {}),
         )
@@ -447,6 +477,19 @@ class _Refresh:
             state.write(self.settings.home)
         except OSError as error:
             self.warnings.append(f"what this run knows could not be kept for the next one: {error}")
+
+    def _left_open(self) -> tuple[str | None, dict[str, str]]:
+        """When the cube changes by time alone, and since when a table was not read as a whole."""
+        import duckdb
+
+        with duckdb.connect(str(self.settings.build_file), read_only=True) as connection:
+            due = connection.execute("select due_at from staging.int_time__due").fetchall()
+            windows = connection.execute(
+                "select source_table, exact_at from landing.landing_reads where read_mode = 'window'"
+            ).fetchall()
+        moments = [moment.replace(tzinfo=UTC) for (moment,) in due if moment is not None]
+        inexact = {table: exact.replace(tzinfo=UTC).isoformat() for table, exact in windows}
+        return min(moments).isoformat() if moments else None, inexact
 
     def _report(self, run: Run) -> RefreshReport:
         import duckdb

@@ -136,6 +136,7 @@ def untyped_macros(house: House) -> Iterator[str]:
 
 NAMES = (
     (r"models/operational/\w+\.sql", r"operational_\w+"),
+    (r"models/landing/\w+\.sql", r"landing_\w+"),
     (r"models/landing/(?P<part>\w+)/\w+\.sql", r"land_\w+"),
     (r"models/staging/(?P<part>\w+)/\w+\.sql", r"stg_{part}__\w+"),
     (r"models/intermediate/(?P<part>\w+)/\w+\.sql", r"int_{part}__\w+"),

@@ -22,8 +22,11 @@ final as (
     select
         changes.*,
         coalesce(quarantine.quarantined, 0) as values_quarantined,
+        reads.read_mode,
+        reads.exact_at,
         {{ run }} as run_at
     from changes
+    left join {{ ref('landing_reads') }} as reads on reads.source_table = changes.source_table
     left join quarantine on quarantine.source_table = changes.source_table
 )
 
