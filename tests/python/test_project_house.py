@@ -426,7 +426,11 @@ BREAKS: tuple[tuple[Guard, Break, str], ...] = (
     (headless_models, edit(STAGING, "select * from final", "select run_id from final"), STAGING),
     (engine_names, edit(STAGING, "from source", "from source {{ target.type }}"), "target.type"),
     (engine_names, edit(STAGING, "from source", "from sqlite_scan('x') as sqlite"), "sqlite"),
-    (unportable_sql, edit(STAGING, "as created_at,\n", "as created_at::text,\n"), "created_at::text"),
+    (
+        unportable_sql,
+        edit(STAGING, "as created_at,\n", "as created_at::text,\n"),
+        "created_at::text",
+    ),
     (unportable_sql, edit(STAGING, "from source\n", "from source group by 1\n"), "group by 1"),
     (
         unportable_sql,
