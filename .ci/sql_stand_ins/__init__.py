@@ -84,6 +84,26 @@ def land(component: str, table: str) -> str:
     return f"select * from {table}"
 
 
+def landed(landing: str) -> str:
+    """The rows of a landing model that staging reads."""
+    return f"select * from {landing}"
+
+
+def flagged_tables() -> list[str]:
+    """Two tables, as above."""
+    return ["action_contracts", "benchmark_runs"]
+
+
+def declared_times(table: str) -> list[str]:
+    """Two columns, as above."""
+    return ["created_at", "verified_at"]
+
+
+def next_to_enter_the_span(landing: str, name: str) -> str:
+    """A query with one column, `moment`."""
+    return f"select min({name}) as moment from {landing}"
+
+
 def landing_changes(component: str, table: str, landing: str, run: str, there: str) -> str:
     """A query over one landing model."""
     return f"select * from {landing}"
