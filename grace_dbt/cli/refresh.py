@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from grace_dbt.notices import Notifier
-    from grace_dbt.refresh import Progress, RefreshReport, Scope
+    from grace_dbt.refresh import Progress, RefreshReport, Scope, SourceChange
     from grace_dbt.settings import Settings
 
 
@@ -214,7 +214,10 @@ def show(report: RefreshReport) -> None:
 
     console = to_terminal()
     tiers = Table(
-        title="Verification success rate by tier", title_justify="left", box=box.SIMPLE_HEAD
+        title="Verification success rate by tier",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
     )
     tiers.add_column("tier", no_wrap=True)
     for heading in ("executions", "successful", "rate"):
@@ -229,16 +232,20 @@ def show(report: RefreshReport) -> None:
             bar(tier.success_rate),
         )
     console.print(tiers if report.tiers else "No executions yet.")
+    told = [source for source in report.sources if _is_worth_telling(source)]
     changes = Table(
         title="Operational tables", title_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
     )
     changes.add_column("table", no_wrap=True)
     for heading in ("read", "inserted", "updated", "deleted", "quarantined"):
         changes.add_column(heading, justify="right")
-    for source in report.sources:
+    for source in told:
         counts = (source.read, source.inserted, source.updated, source.deleted, source.quarantined)
         changes.add_row(source.table, *(f"{count:,}" for count in counts))
-    console.print(changes)
+    if told:
+        console.print(changes)
+    if told and len(told) < len(report.sources):
+        say(f"Nothing changed in {len(report.sources) - len(told)} other tables.")
     if report.mode == "full":
         say("Every table was rebuilt: all rows count as inserted.")
     warn(report.warnings)
@@ -250,10 +257,16 @@ def show(report: RefreshReport) -> None:
     say(f"{ending(report)}; {fresh}.")
 
 
+def _is_worth_telling(source: SourceChange) -> bool:
+    """Whether a table changed, or somebody has to look at it."""
+    changed = source.inserted or source.updated or source.deleted
+    return bool(changed or source.quarantined or source.missing)
+
+
 def ending(report: RefreshReport) -> str:
     """What became of a refresh, in one line."""
     if report.mode == "probe":
-        return f"Nothing has changed since {report.snapshot.snapshot_path}, as {report.seconds:.1f} s of looking say"
+        return f"Nothing has changed since {report.snapshot.snapshot_path} ({report.seconds:.1f} s)"
     return f"Published {report.snapshot.snapshot_path} in {report.seconds:.1f} s"
 
 

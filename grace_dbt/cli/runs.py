@@ -70,7 +70,7 @@ def runs(
         table.add_column(heading, no_wrap=True)
     table.add_column("seconds", justify="right")
     table.add_column("changed", justify="right")
-    table.add_column("result")
+    table.add_column("result", overflow="fold")
     for run in found:
         changed = [run.rows_inserted, run.rows_updated, run.rows_deleted]
         table.add_row(
