@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ def run_dbt(
     if variables:
         arguments += ["--vars", json.dumps(variables)]
     manifest, runner = None, dbtRunner(callbacks=[listen])
+    # Of a log that can't be written, Python shows a traceback a line; a disk that is full is told by the run itself.
+    logging.raiseExceptions = False
     with _environment(environment):
         try:
             # Parsed each time: variables of the command line, and what the other targets name after a database.

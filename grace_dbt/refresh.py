@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace_dbt.build_file import damage_of, restore_history, set_aside_build
-from grace_dbt.build_state import BuildState, file_identity, next_clock
+from grace_dbt.build_state import BuildState, build_identity, file_identity, next_clock
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
@@ -41,6 +41,7 @@ UNTOUCHED = (
 ENVIRONMENT_MARKS = (
     "is locked",
     "no space",
+    "file too large",
     "disk is full",
     "permission denied",
     "read-only",
@@ -212,7 +213,7 @@ class _Refresh:
 
     def run(self) -> RefreshReport:
         """Do it, and record how it went."""
-        self.log.settle(self.published.run_id if self.published else None)
+        self.log.settle(self.published)
         if self._is_settled() and self._says_unchanged():
             return self._unchanged(Run.begin(self.clock, _command_line(), "probe"))
         run = Run.begin(self.clock, _command_line(), self._mode())
@@ -227,13 +228,24 @@ class _Refresh:
                 self._build_everything(full=run.mode == "full")
             return self._publish(run)
         except GraceError as error:
-            run.end(FAILED, error.message)
+            self._spoil(run, FAILED, error.message)
             raise
+        except OSError as error:
+            trouble = self._stopped(f"{error.filename}: {error.strerror}", ExitCode.ENVIRONMENT)
+            self._spoil(run, FAILED, trouble.message)
+            raise trouble from error
         except BaseException as error:
-            run.end(INTERRUPTED, f"{type(error).__name__} {error}".strip())
+            self._spoil(run, INTERRUPTED, f"{type(error).__name__} {error}".strip())
             raise
         finally:
             self.log.record(run)
+
+    def _spoil(self, run: Run, status: str, reason: str) -> None:
+        """Say why a run did not end well; once its snapshot is named, nothing can spoil it any more."""
+        published = self._published()
+        if published is None or published.run_id != run.run_id:
+            run.snapshot, run.rows_by_model = None, {}
+            run.end(status, reason)
 
     # What is to be done
 
@@ -432,7 +444,7 @@ class _Refresh:
         state = BuildState(
             run_id=published.run_id,
             inputs=self.inputs,
-            build=file_identity(self.settings.build_file),
+            build=build_identity(self.settings),
             snapshot=file_identity(Path(published.snapshot_path)),
             url=str(self.settings.operational),
             # A file that was written a moment ago may be written again under the same time.
