@@ -16,6 +16,7 @@ from grace_dbt.build_state import BuildState, build_identity, file_identity, nex
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
+from grace_dbt.operational.backend import WAIT_SECONDS
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe, shapes_of, word_queries
@@ -543,6 +544,11 @@ class _Refresh:
 
     def _explained(self, reason: str, where: str = "The tables can't be compared") -> GraceError:
         """The error of a run that could not read or write, in whatever words it came."""
+        if "database is locked" in reason:  # and would be for whoever asks it now
+            return self._stopped(
+                f"{where}: another process has {self.settings.operational} locked for more than {WAIT_SECONDS:.0f} s",
+                ExitCode.ENVIRONMENT,
+            )
         try:
             require_tables(self.settings.operational, readable=landed_tables())
         except GraceError as trouble:

@@ -5,12 +5,13 @@ Run as a script it reads orders from a socket, a line of JSON each, and answers 
     {"do": "start", "arguments": [...], "environment": {...}, "output": path, ...}    -> {"pid": ...}
     {"do": "wait", "pid": ...}                                                        -> {"code": ...}
 
-What is started leads a process group of its own, and may be told to die or to wait at a place that nobody could hit by time:
+What is started leads a process group of its own, and may be told to die or to wait where nobody could hit it by time:
 
-- `at`, `signal`: before that operation of Python on files under its GRACE_HOME, counted from 1, it sends itself a signal;
+- `at`, `signal`: before that operation of Python on files under its GRACE_HOME, from 1 on, it sends itself a signal;
 - `pause`, `channel`: before the first operation on this path it takes orders from that socket, and forks what goes on;
 - `trace`: a file to which each of these operations is written;
 - `file_size`: so many bytes are the most that a file may have;
+- `patience`: seconds for which it waits for a database that is locked;
 - `ahead`: seconds that its clock is ahead of the machine's.
 """
 
@@ -135,7 +136,7 @@ class Watch:
                 continue
             if self.pause is not None and path == self.pause:
                 self.pause = None
-                orders = Orders(self.channel)
+                orders = Orders(str(self.channel))
                 # A thread would be missing in what is forked.
                 assert len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208
                 self.follow(orders.serve())
@@ -162,6 +163,15 @@ def _set_clock(ahead: float) -> None:
         user.datetime = Moved  # type: ignore[attr-defined]
 
 
+def _set_patience(seconds: float) -> None:
+    """Wait so long, and not half a minute."""
+    from grace_dbt import refresh
+    from grace_dbt.operational import attach, backend
+
+    for user in (refresh, attach, backend):
+        user.WAIT_SECONDS = seconds  # type: ignore[attr-defined]
+
+
 def _run(order: dict[str, Any]) -> None:
     """Be `grace-dbt`."""
     output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -171,6 +181,8 @@ def _run(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     sys.argv = ["grace-dbt", *order["arguments"]]
     sys.orig_argv[:] = sys.argv
+    if order.get("patience"):
+        _set_patience(order["patience"])
     if order.get("ahead"):
         _set_clock(order["ahead"])
     sys.addaudithook(Watch(order, os.environ["GRACE_HOME"]))
