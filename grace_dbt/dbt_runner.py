@@ -122,6 +122,8 @@ def run_dbt(
         finally:
             if target != "sqlite":
                 _release_build_file()
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception  # dbt takes it for an error of its own
     if result.exception is not None:
         errors.append(str(result.exception))
     nodes = list(getattr(result.result, "results", None) or [])

@@ -396,6 +396,8 @@ class AtTheDoor:
 
     def go_on(self, **order: Any) -> Process:
         """Publish, in a process of its own."""
+        for path in (self.process.path, Path(f"{self.process.path}.err")):
+            os.truncate(path, 0)
         pid = self.channel.order(do="fork", **order)["pid"]
         return Process(self.channel, pid, self.process.path)
 

@@ -174,8 +174,10 @@ def _set_patience(seconds: float) -> None:
 
 def _run(order: dict[str, Any]) -> None:
     """Be `grace-dbt`."""
-    output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    errors = os.open(f"{order['output']}.err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    output, errors = (
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for path in (order["output"], f"{order['output']}.err")
+    )
     os.dup2(output, 1)
     os.dup2(errors, 2)
     os.environ.update(order["environment"])
