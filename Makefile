@@ -15,7 +15,7 @@ HOME_OF_DATA = $${GRACE_HOME:-data}
 # Nothing here is meant for a live database.
 unexport GRACE_OPERATIONAL_URL
 
-.PHONY: help demo test soak soak-kills install lint types format build docs-cli bench lock clean
+.PHONY: help demo test soak soak-kills install lint types format build docs-cli bench freshness lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -77,8 +77,12 @@ build: install ## Run a plain dbt build on the embedded sample, in one DuckDB fi
 docs-cli: install ## Write docs/cli.md anew from the command line itself
 	@$(BIN)/python -m grace_dbt.cli.reference > docs/cli.md
 
-bench: install ## Measure time and memory, and write benchmarks/results.md
-	@$(BIN)/python benchmarks/run.py
+bench: install ## Measure time and memory against two baselines (SIZES="10000 100000 1000000"), into benchmarks/results.md
+	@$(BIN)/python benchmarks/run.py $(SIZES)
+
+freshness: install ## Measure from commit to snapshot under live writes (RATES="10 100 1000" SECONDS=40), into the same page
+	@$(BIN)/python benchmarks/freshness.py $(if $(RATES),--rates $(RATES)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(DATABASES),--databases $(DATABASES))
 
 lock: ## Resolve every version anew from pyproject.toml into requirements.lock
 	@$(PYTHON) -m venv --clear $(VENV)-lock

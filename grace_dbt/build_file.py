@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grace_dbt.errors import GraceError
-from grace_dbt.publishing import flush, histories, quoted
+from grace_dbt.publishing import MEMORY_LIMIT, flush, histories, quoted
 from grace_dbt.settings import Settings
 
 
@@ -19,7 +19,7 @@ def damage_of(path: Path) -> str | None:
     import duckdb
 
     try:
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
             connection.execute(f"attach {quoted(path)} as looked_at (read_only)")
             tables = connection.execute(
                 "select schema_name, table_name from duckdb_tables() where database_name = 'looked_at'"

@@ -31,6 +31,7 @@ class BuildState:
         checked_at: When nothing newer was found for the last time, ISO 8601 in UTC.
         by_dbt: Whether dbt has had the build file open since, so that it may have written to it.
         due_at: When something becomes due by time alone, ISO 8601 in UTC; None for never.
+        inexact: Tables over the row budget, and when each was last compared as a whole, ISO 8601 in UTC.
         shapes: Columns of each landed table as they were.
         probes: The query that asks each landed table for the sum of its rows.
     """
@@ -45,6 +46,7 @@ class BuildState:
     checked_at: str
     by_dbt: bool = False
     due_at: str | None = None
+    inexact: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, str] = field(default_factory=dict)
     probes: dict[str, str] = field(default_factory=dict)
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 KEPT_SNAPSHOTS = 3
+# Enough to copy tables of any length, which are written as they are read; more would only be filled with what was read.
+MEMORY_LIMIT = "512MB"
 POINTER = "current.json"
 HISTORY_SCHEMA = "snapshots"
 
@@ -120,11 +122,14 @@ def publish(
         _drop_drafts(folder)
         number = 1 + _last_number(settings)
         final, history = snapshot_file(folder, number), history_file(folder, number)
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
             connection.execute(f"set temp_directory = {quoted(folder / 'spilled.draft')}")
             connection.execute(f"attach {quoted(settings.build_file)} as build (read_only)")
-            _write_history(connection, history)
+            has_history = _write_history(connection, history)
             rows = _write_snapshot(connection, final, tables, fill)
+        if has_history:
+            _draft(history).rename(history)
+        _draft(final).rename(final)
         published = Published(
             snapshot_path=str(final),
             built_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -190,29 +195,30 @@ def _last_number(settings: Settings) -> int:
     return max(map(numbered, files), default=0)
 
 
-def _write_history(connection: DuckDBPyConnection, final: Path) -> None:
-    """Copy the tables in which dbt keeps history; a build without any has none to lose."""
+def _write_history(connection: DuckDBPyConnection, final: Path) -> bool:
+    """Copy the tables in which dbt keeps history; False for a build without any."""
     tables = connection.execute(
         "select table_name from duckdb_tables() where database_name = 'build' and schema_name = ? order by all",
         [HISTORY_SCHEMA],
     ).fetchall()
     if not tables:
-        return
-    draft = _attach_draft(connection, final, "history")
+        return False
+    _attach_draft(connection, final, "history")
     connection.execute(f"create schema history.{HISTORY_SCHEMA}")
     rows = {
         (name := f'{HISTORY_SCHEMA}."{table}"'): _copy(connection, name, "history", "*")
         for (table,) in tables
     }
     # Of no use to a reader, and it holds what the cube may leave out.
-    _finish(connection, draft, final, "history", rows, mode=0o400)
+    _finish(connection, final, "history", rows, mode=0o400)
+    return True
 
 
 def _write_snapshot(
     connection: DuckDBPyConnection, final: Path, tables: Iterable[str], fill: Fill | None
 ) -> dict[str, int]:
     """Copy cube tables, without the columns that only the next run needs (named `_*`); rows by table."""
-    draft = _attach_draft(connection, final, "snapshot")
+    _attach_draft(connection, final, "snapshot")
     names = {table: f'main."{table}"' for table in sorted(tables)}
     rows = {
         name: _copy(connection, name, "snapshot", "columns(c -> not starts_with(c, '_'))")
@@ -222,20 +228,22 @@ def _write_snapshot(
     if fill is not None:
         fill(connection, final.name)
         rows = {name: _count(connection, f"snapshot.{name}") for name in rows}
-    _finish(connection, draft, final, "snapshot", rows, mode=0o444)
+    _finish(connection, final, "snapshot", rows, mode=0o444)
     return {table: rows[name] for table, name in names.items()}
 
 
-def _attach_draft(connection: DuckDBPyConnection, final: Path, alias: str) -> Path:
-    """Begin a file beside its final name; half written it is worth nothing, so it needs no write-ahead log.
+def _draft(final: Path) -> Path:
+    """Where a file is written before it gets its name."""
+    return final.with_suffix(".draft")
+
+
+def _attach_draft(connection: DuckDBPyConnection, final: Path, alias: str) -> None:
+    """Begin a draft; half written it is worth nothing, so it needs no write-ahead log.
 
     The format is that of DuckDB 1.4, which writes quicker and smaller than the one that DuckDB takes by itself.
     """
-    draft = final.with_suffix(".draft")
-    connection.execute(
-        f"attach {quoted(draft)} as {alias} (recovery_mode 'no_wal_writes', storage_version 'v1.4.0')"
-    )
-    return draft
+    options = "recovery_mode 'no_wal_writes', storage_version 'v1.4.0'"
+    connection.execute(f"attach {quoted(_draft(final))} as {alias} ({options})")
 
 
 def _copy(connection: DuckDBPyConnection, name: str, alias: str, columns: str) -> int:
@@ -272,16 +280,11 @@ def _copy_comments(connection: DuckDBPyConnection, tables: list[str]) -> None:
 
 
 def _finish(
-    connection: DuckDBPyConnection,
-    draft: Path,
-    final: Path,
-    alias: str,
-    rows: dict[str, int],
-    *,
-    mode: int,
+    connection: DuckDBPyConnection, final: Path, alias: str, rows: dict[str, int], *, mode: int
 ) -> None:
-    """Flush a draft, look at it as a reader would, and give it its name."""
-    # A checkpoint that fails raises here; the one that comes with closing would fail in silence.
+    """Bring a draft to the disk, and look at it as a reader would."""
+    draft = _draft(final)
+    # Detaching would do it as well, but does not say why it can't.
     connection.execute(f"checkpoint {alias}")
     connection.execute(f"detach {alias}")
     if draft.with_name(draft.name + ".wal").exists():
@@ -296,7 +299,6 @@ def _finish(
             f"The draft {draft.name} does not hold what was written.",
             "Look at the disk; the former snapshot is still served.",
         )
-    draft.rename(final)
 
 
 def _count(connection: DuckDBPyConnection, relation: str) -> int:

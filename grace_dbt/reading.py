@@ -138,7 +138,6 @@ class Snapshot:
             cursor.interrupt()
 
         timer = threading.Timer(timeout, stop)
-        timer.daemon = True
         timer.start()
         try:
             result = self._run(cursor, sql, parameters)
@@ -146,12 +145,16 @@ class Snapshot:
             described = result.description or []
         except duckdb.InterruptException as error:
             if not expired.is_set():
-                raise KeyboardInterrupt from error
+                raise
             raise GraceError(
                 f"The query was stopped after {timeout:g} s.",
                 "Ask for less, read a rollup instead of a fact, or allow more time.",
                 ExitCode.BAD,
             ) from error
+        except RuntimeError as error:
+            if str(error) == "Query interrupted":  # how DuckDB tells of Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.OutOfMemoryException as error:
             raise GraceError(
                 "The query needs more memory than a reader has.",
@@ -169,7 +172,10 @@ class Snapshot:
                 ExitCode.USAGE,
             ) from error
         finally:
+            # Waited for: a thread that outlives the interpreter with a connection in its hands aborts the process.
             timer.cancel()
+            timer.join()
+            cursor.close()
         return Answer(
             columns=[column[0] for column in described],
             types=[str(column[1]) for column in described],
@@ -275,7 +281,6 @@ def _connection(path: str, memory_limit: str, threads: int) -> Iterator[DuckDBPy
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "allow_persistent_secrets": False,
-                "python_enable_replacements": False,  # or a query could read variables of the caller
             }
         )
     except duckdb.Error as error:
@@ -286,6 +291,7 @@ def _connection(path: str, memory_limit: str, threads: int) -> Iterator[DuckDBPy
         try:
             connection.execute(f"attach {quoted(path)} as {ALIAS} (read_only)")
             connection.execute("set global TimeZone = 'UTC'")
+            # Shuts off files, addresses and extensions, and variables of the calling Python as well.
             connection.execute("set enable_external_access = false")
             connection.execute("set lock_configuration = true")
         except duckdb.Error as error:

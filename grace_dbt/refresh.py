@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -28,14 +27,16 @@ from grace_dbt.settings import Settings, project_directory, project_fingerprint
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# The cube and all that it stands on; contracts of operational tables are `grace-dbt test`.
-EVERYTHING = ("--select", "+path:models/cube", "--exclude", "source:*", "resource_type:unit_test")
+# The cube and all that it stands on, and what says when it next changes by time alone. Contracts come after it, in one
+# query; those of operational tables are `grace-dbt test`.
+TESTS = ("resource_type:test", "resource_type:unit_test")
+EVERYTHING = ("--select", "+path:models/cube", "int_time__due", "--exclude", *TESTS)
+CONTRACTS = ("contracts_that_stop", "contracts_that_warn")
 # Views say the same as before, and the tables of this run's first step are done.
 UNTOUCHED = (
     "path:models/landing",
     "config.materialized:view",
-    "resource_type:unit_test",
-    "source:*",
+    *TESTS,
 )
 
 # Words of a failure that lies in the surroundings and not in the project, the data or the build file.
@@ -136,16 +137,18 @@ class Scope:
         """Whether it asks for what changed, and no more."""
         return self == Scope()
 
+    @property
+    def reads_again(self) -> bool:
+        """Whether tables are read although nothing says that they changed."""
+        return self.reconcile or self.since is not None or self.until is not None
+
     def variables(self) -> dict[str, Any]:
         """As landing reads it."""
         asked: dict[str, Any] = {"reconcile": True} if self.reconcile else {}
-        if self.since or self.until:
-            asked["backfill_from"] = (self.since or datetime.min.replace(tzinfo=UTC)).strftime(
-                RUN_TIME
-            )
-            asked["backfill_to"] = (self.until or datetime.max.replace(tzinfo=UTC)).strftime(
-                RUN_TIME
-            )
+        if self.since:
+            asked["backfill_from"] = self.since.isoformat()
+        if self.until:
+            asked["backfill_to"] = self.until.isoformat()
         return asked
 
 
@@ -203,6 +206,8 @@ class _Refresh:
         self.started = time.monotonic()
         self.log = RunLog(settings)
         self.warnings: list[str] = []
+        self.built: list[str] = []
+        self.proven: list[str] = []
         self.inputs = _inputs()
         self.former = BuildState.read(settings.home)
         self.published = self._published()
@@ -222,11 +227,12 @@ class _Refresh:
         try:
             if run.mode == "incremental":
                 changed = self._land_what_changed()
-                if not changed:
+                if not changed and not self.scope.reads_again:
                     return self._unchanged(run)
                 self._build_on(changed)
             else:
                 self._build_everything(full=run.mode == "full")
+            self._check()
             return self._publish(run)
         except GraceError as error:
             self._spoil(run, FAILED, error.message)
@@ -294,11 +300,14 @@ class _Refresh:
             raise self._explained(str(error)) from error
         self.shapes |= found.shapes
         self.probes |= found.queries
-        asked = found.changed if self.scope.is_plain or self.scope.select else set(tables)
+        asked = set(tables) if self.scope.reads_again else found.changed
+        self.proven = sorted(set(tables) - asked)
         if asked:
             models = [f"land_{table}" for table in sorted(asked)]
             self._dbt("Reading tables", "run", "--select", *models)
-        return self._changed_by_this_run(tables)
+        # One that is gone, or back, has other columns: that is told even where no row of it changed.
+        other = {t for t in tables if found.shapes[t] != self.former.shapes.get(t)}
+        return sorted(other.union(self._changed_by_this_run(tables)))
 
     def _selected(self, tables: list[str]) -> list[str]:
         """The operational tables on which the selected models stand."""
@@ -330,7 +339,8 @@ class _Refresh:
 
     def _build_on(self, changed: list[str]) -> None:
         """Bring all that stands on these tables up to date."""
-        models = [f"land_{table}+" for table in changed]
+        # That all rows were compared again is told as well.
+        models = [f"land_{table}+" for table in changed] or ["cube_source_changes"]
         self._dbt("Building the cube", "build", "--select", *models, "--exclude", *UNTOUCHED)
 
     def _build_everything(self, *, full: bool) -> None:
@@ -377,16 +387,44 @@ class _Refresh:
     def _dbt(self, step: str, *command: str) -> None:
         """Run dbt under this run's clock."""
         self._tell(step)
-        variables = {"run_started_at": self.clock.strftime(RUN_TIME), **self.scope.variables()}
+        variables = {
+            "run_started_at": self.clock.strftime(RUN_TIME),
+            "unchanged_tables": self.proven,
+            **self.scope.variables(),
+        }
         outcome = run_dbt(
             [*command, "--no-write-json"],
             self.settings,
             variables=variables,
             on_event=self._listener(step),
         )
-        self.warnings += [f"{n.node.name}: {n.failures} rows" for n in outcome.with_status("warn")]
         if not outcome.success:
             raise self._failure(outcome)
+        self.built += [
+            node.node.name
+            for node in outcome.nodes
+            if node.node.resource_type in ("model", "snapshot")
+        ]
+
+    def _check(self) -> None:
+        """Hold what was built against its contracts, in one query; where one is broken they are asked one by one."""
+        self._tell("Checking contracts")
+        asked = {"contracts_of": self.built, "run_started_at": self.clock.strftime(RUN_TIME)}
+        outcome = run_dbt(
+            ["test", "--no-write-json", "--select", *CONTRACTS], self.settings, variables=asked
+        )
+        if outcome.success and not outcome.with_status("warn"):
+            return
+        self._tell("Asking which contract is broken")
+        others = ("--exclude", "resource_type:unit_test", "source:*", "tag:batched")
+        single = run_dbt(
+            ["test", "--no-write-json", "--select", *self.built, *others],
+            self.settings,
+            variables=asked,
+        )
+        self.warnings += [f"{n.node.name}: {n.failures} rows" for n in single.with_status("warn")]
+        if not outcome.success:
+            raise self._failure(single if not single.success else outcome)
 
     # How it ends
 
@@ -411,8 +449,8 @@ class _Refresh:
         """Fill `cube_etl_metadata`; a log that can't be read leaves this run alone in it."""
         try:
             earlier = self.log.latest(PUBLISHED_RUNS)
-        except sqlite3.Error as error:
-            self.log.trouble = f"earlier runs can't be read from {self.log.path}: {error}"
+        except GraceError as error:
+            self.log.trouble = error.message
             earlier = []
         rows = [run, *(other for other in earlier if other.run_id != run.run_id)]
         names = [
@@ -441,7 +479,8 @@ class _Refresh:
         """Keep what this run knows; a disk that is full costs the next run time, and nothing else."""
         former, published = self.former, self.published
         assert published is not None
-        plain = not self.scope.select
+        everywhere = not (self.scope.select or self.scope.since or self.scope.until)
+        due_at, inexact = self._left_open()
         state = BuildState(
             run_id=published.run_id,
             inputs=self.inputs,
@@ -449,10 +488,13 @@ class _Refresh:
             snapshot=file_identity(Path(published.snapshot_path)),
             url=str(self.settings.operational),
             # A file that was written a moment ago may be written again under the same time.
-            mark=self.mark.text if self.mark and self.mark.settled and plain else None,
+            mark=self.mark.text if self.mark and self.mark.settled and everywhere else None,
             clock=self.clock.isoformat(),
-            checked_at=self.clock.isoformat() if plain or former is None else former.checked_at,
-            due_at=None,
+            checked_at=self.clock.isoformat()
+            if everywhere or former is None
+            else former.checked_at,
+            due_at=due_at,
+            inexact=inexact,
             shapes=self.shapes or (former.shapes if former else {}),
             probes=self.probes or (former.probes if former else {}),
         )
@@ -460,6 +502,19 @@ class _Refresh:
             state.write(self.settings.home)
         except OSError as error:
             self.warnings.append(f"what this run knows could not be kept for the next one: {error}")
+
+    def _left_open(self) -> tuple[str | None, dict[str, str]]:
+        """When the cube changes by time alone, and since when a table was not read as a whole."""
+        import duckdb
+
+        with duckdb.connect(str(self.settings.build_file), read_only=True) as connection:
+            due = connection.execute("select due_at from staging.int_time__due").fetchall()
+            windows = connection.execute(
+                "select source_table, exact_at from landing.landing_reads where read_mode = 'window'"
+            ).fetchall()
+        moments = [moment.replace(tzinfo=UTC) for (moment,) in due if moment is not None]
+        inexact = {table: exact.replace(tzinfo=UTC).isoformat() for table, exact in windows}
+        return min(moments).isoformat() if moments else None, inexact
 
     def _report(self, run: Run) -> RefreshReport:
         import duckdb
@@ -513,8 +568,8 @@ class _Refresh:
             known.append(self.published.as_of)
         try:
             known += [run.clock for run in self.log.latest(1)]
-        except sqlite3.Error as error:
-            self.log.trouble = f"earlier runs can't be read from {self.log.path}: {error}"
+        except GraceError as error:
+            self.log.trouble = error.message
         return max(map(datetime.fromisoformat, known), default=None)
 
     def _tell(self, step: str, done: int = 0, total: int = 0) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from grace_dbt.errors import GraceError
 from grace_dbt.settings import Settings
 
 if TYPE_CHECKING:
@@ -181,17 +182,23 @@ class RunLog:
         """Runs, the newest first.
 
         Raises:
-            sqlite3.Error: The log can't be read.
+            GraceError: The log can't be read.
         """
         if not self.path.exists():
             return []
-        with closing(self._open()) as connection:
-            rows = connection.execute(
-                f"select {', '.join(COLUMNS)} from runs"
-                " where (:status is null or status = :status) and (:run_id is null or run_id = :run_id)"
-                " order by run_id desc limit :limit",
-                {"status": status, "run_id": run_id, "limit": limit},
-            ).fetchall()
+        try:
+            with closing(self._open()) as connection:
+                rows = connection.execute(
+                    f"select {', '.join(COLUMNS)} from runs"
+                    " where (:status is null or status = :status) and (:run_id is null or run_id = :run_id)"
+                    " order by run_id desc limit :limit",
+                    {"status": status, "run_id": run_id, "limit": limit},
+                ).fetchall()
+        except sqlite3.Error as error:
+            raise GraceError(
+                f"The log of runs {self.path} can't be read: {error}.",
+                "Move it away; the newest snapshot has its rows in cube_etl_metadata.",
+            ) from error
         return [_run(dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     def _write(self, *statements: tuple[str, Sequence[object]]) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from grace_dbt.build_state import BuildState
 from grace_dbt.errors import GraceError, unforeseen
 from grace_dbt.locking import BusyError
 from grace_dbt.notices import Notifier
@@ -31,6 +32,8 @@ from grace_dbt.settings import Settings
 # A fleet that was started at one time spreads out by so much of the interval.
 JITTER_SHARE = 0.1
 JITTER_SECONDS = 30.0
+# A table over the row budget is compared as a whole at least so often.
+RECONCILE_SECONDS = 86_400.0
 # After failures the interval doubles up to this, or stays if it is longer.
 LONGEST_BACK_OFF = 900.0
 
@@ -144,6 +147,7 @@ class Scheduler:
         on_error: Callable[[GraceError], None],
         on_trouble: Callable[[str], None],
         progress: Callable[[str, int, int], None] | None = None,
+        reconcile_every: float = RECONCILE_SECONDS,
     ) -> None:
         """Keep what is needed; nothing runs yet.
 
@@ -155,10 +159,11 @@ class Scheduler:
             on_error: Called after each that failed.
             on_trouble: Called with what went wrong beside a refresh.
             progress: As `refresh` takes it.
+            reconcile_every: Seconds after which a table over the row budget is compared as a whole.
         """
         self.settings, self.notifier = settings, notifier
         self.on_report, self.on_error, self.on_trouble = on_report, on_error, on_trouble
-        self.progress = progress
+        self.progress, self.reconcile_every = progress, reconcile_every
         self.vitals = Vitals(every)
         self._stop = threading.Event()
 
@@ -185,10 +190,11 @@ class Scheduler:
         vitals.looks += 1
         now = _now()
         try:
-            if is_current(self.settings):
+            scope = Scope(reconcile=self._has_to_reconcile())
+            if scope.is_plain and is_current(self.settings):
                 vitals.unchanged += 1
             else:
-                report = refresh(self.settings, Scope(), progress=self.progress)
+                report = refresh(self.settings, scope, progress=self.progress)
                 if report.mode == "probe":
                     vitals.unchanged += 1
                 else:
@@ -208,6 +214,14 @@ class Scheduler:
             self.on_error(known)
             self._tell_of(self.notifier.failed(known))
         vitals.resident_bytes = resident_bytes()
+
+    def _has_to_reconcile(self) -> bool:
+        """Whether a table over the row budget was compared as a whole too long ago."""
+        state = BuildState.read(self.settings.home)
+        if state is None:
+            return False
+        latest = datetime.now(UTC) - timedelta(seconds=self.reconcile_every)
+        return any(datetime.fromisoformat(exact) < latest for exact in state.inexact.values())
 
     def _tell_of(self, troubles: list[str]) -> None:
         for trouble in troubles:

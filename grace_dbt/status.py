@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +18,9 @@ def status(settings: Settings) -> dict[str, Any]:
     """The current snapshot: `snapshot_path`, `built_at`, `as_of`, `rows` by table, and `run_id`.
 
     Beside them `checked_at`, the time of the last look that found nothing newer than the snapshot, or made it;
-    `lag_seconds` since then; `last_run`, how the last refresh ended (`run_id`, `status`, `ended_at`, `error_message`);
-    and `schedule`, what `refresh --every` says of itself where one runs.
+    `lag_seconds` since then; `inexact`, the tables over the row budget and when each was last compared as a whole;
+    `last_run`, how the last refresh ended (`run_id`, `status`, `ended_at`, `error_message`); and `schedule`, what
+    `refresh --every` says of itself where one runs.
 
     Raises:
         GraceError: Nothing has been published yet, or the pointer is damaged.
@@ -41,6 +41,7 @@ def status(settings: Settings) -> dict[str, Any]:
     facts = asdict(published)
     facts["checked_at"] = checked.isoformat(timespec="milliseconds")
     facts["lag_seconds"] = round((datetime.now(UTC) - checked).total_seconds(), 3)
+    facts["inexact"] = state.inexact if state is not None else {}
     facts["last_run"] = _last_run(settings)
     facts["schedule"] = asdict(vitals) if vitals is not None and vitals.is_alive() else None
     return facts
@@ -50,7 +51,7 @@ def _last_run(settings: Settings) -> dict[str, Any] | None:
     """The last run that is over; None where none is known."""
     try:
         runs = RunLog(settings).latest(2)
-    except sqlite3.Error:
+    except GraceError:
         return None
     over = (run for run in runs if run.status in (SUCCEEDED, UNCHANGED, FAILED, INTERRUPTED))
     run = next(over, None)

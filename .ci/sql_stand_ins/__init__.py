@@ -84,14 +84,39 @@ def land(component: str, table: str) -> str:
     return f"select * from {table}"
 
 
-def landing_changes(component: str, table: str, landing: str, run: str) -> str:
+def landed(landing: str) -> str:
+    """The rows of a landing model that staging reads."""
+    return f"select * from {landing}"
+
+
+def flagged_tables() -> list[str]:
+    """Two tables, as above."""
+    return ["action_contracts", "benchmark_runs"]
+
+
+def declared_times(table: str) -> list[str]:
+    """Two columns, as above."""
+    return ["created_at", "verified_at"]
+
+
+def next_to_enter_the_span(landing: str, name: str) -> str:
+    """A query with one column, `moment`."""
+    return f"select min({name}) as moment from {landing}"
+
+
+def landing_changes(component: str, table: str, landing: str, run: str, there: str) -> str:
     """A query over one landing model."""
     return f"select * from {landing}"
 
 
-def quarantine_findings(table: str, landing: str) -> str:
-    """A query over one landing model."""
-    return f"select * from {landing}"
+def quarantine_findings() -> str:
+    """A query over all landing models."""
+    return "select * from land_action_contracts"
+
+
+def contracts_in_one(severity: str) -> str:
+    """A query over all models."""
+    return f"select '{severity}' as severity"
 
 
 def stored_text(relation: str, columns: Sequence[str]) -> str:

@@ -46,7 +46,7 @@ def query(
 
         grace-dbt query "from fact_verification_executions" --limit 100000 --format csv
 
-        grace-dbt query - --json
+        grace-dbt query "describe dim_mission" --json
     """
     from grace_dbt.reading import open_snapshot
 

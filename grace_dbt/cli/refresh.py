@@ -69,6 +69,13 @@ def refresh(
             show_default=False,
         ),
     ] = None,
+    reconcile_every: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="With --every: compare tables over the row budget as a whole at least so often.",
+        ),
+    ] = "1d",
     notify: Annotated[
         list[str] | None,
         typer.Option(
@@ -90,7 +97,7 @@ def refresh(
 
         grace-dbt refresh --db sqlite:///grace.db --json
 
-        grace-dbt refresh --every 5m --notify 'mail -s grace-dbt ops@example.org'
+        grace-dbt refresh --every 5m --notify https://hooks.example.org/grace
 
         grace-dbt refresh --from 2025-11-01 --to 2025-11-08
 
@@ -117,7 +124,9 @@ def refresh(
                 "Run a refresh with --full, --reconcile, --from, --to or --select beside it.",
                 ExitCode.USAGE,
             )
-        keep_refreshing(settings, seconds, notifier, as_json=as_json)
+        keep_refreshing(
+            settings, seconds, notifier, as_json=as_json, reconcile_every=duration(reconcile_every)
+        )
         return
     report = once(settings, scope, notifier)
     if as_json:
@@ -147,7 +156,14 @@ def once(settings: Settings, scope: Scope, notifier: Notifier) -> RefreshReport:
     return report
 
 
-def keep_refreshing(settings: Settings, every: float, notifier: Notifier, *, as_json: bool) -> None:
+def keep_refreshing(
+    settings: Settings,
+    every: float,
+    notifier: Notifier,
+    *,
+    as_json: bool,
+    reconcile_every: float,
+) -> None:
     """Refresh until a signal says stop; a line for each snapshot and each failure."""
     from grace_dbt.schedule import Scheduler
 
@@ -175,6 +191,7 @@ def keep_refreshing(settings: Settings, every: float, notifier: Notifier, *, as_
         on_report=report_on,
         on_error=report_error,
         on_trouble=lambda trouble: warn([trouble]),
+        reconcile_every=reconcile_every,
     ).run()
     say("Stopped.")
 

@@ -38,20 +38,11 @@ def runs(
 
         grace-dbt runs 20251130T120000.000000Z --json
     """
-    import sqlite3
-
     from grace_dbt.runs import RunLog
     from grace_dbt.settings import Settings
 
     settings = Settings.load()
-    log = RunLog(settings)
-    try:
-        found = log.latest(limit, status, run_id)
-    except sqlite3.Error as error:
-        raise GraceError(
-            f"The log of runs {log.path} can't be read: {error}.",
-            "Move it away; the newest snapshot has its rows in cube_etl_metadata.",
-        ) from error
+    found = RunLog(settings).latest(limit, status, run_id)
     if run_id and not found:
         raise GraceError(
             f"There is no run {run_id}.", "List them with: grace-dbt runs", ExitCode.USAGE

@@ -61,7 +61,7 @@ def _show(facts: dict[str, Any]) -> None:
     table = Table(show_header=False, box=None)
     table.add_row("snapshot", facts["snapshot_path"])
     table.add_row("built at", facts["built_at"])
-    table.add_row("up to date", f"as of {facts['checked_at']}, {facts['lag_seconds']:,.0f} s ago")
+    table.add_row("up to date", f"{facts['lag_seconds']:,.0f} s ago")
     last = facts["last_run"]
     if last:
         words = f"{last['run_id']} {last['status']}: {last['error_message'] or ''}".rstrip(": ")
@@ -71,6 +71,8 @@ def _show(facts: dict[str, Any]) -> None:
         table.add_row(
             "schedule", f"process {schedule['pid']}, every {schedule['every_seconds']:g} s"
         )
+    for name, exact in facts["inexact"].items():
+        table.add_row("over the budget", f"{name}: compared as a whole at {exact}")
     for name, count in facts["rows"].items():
         table.add_row(name, f"{count:,} rows")
     to_terminal().print(table)

@@ -33,12 +33,14 @@ class Backend(Protocol):
     Attributes:
         dialect: The plan that fits it: sqlite, duckdb, postgres, mysql or mariadb.
         quote_mark: What stands around a name.
+        value_mark: What stands for a value in a statement of `run`.
         unseen: Kinds of things that this user is not shown, so that nobody can say they are missing.
         checks_parents: Whether it refuses a new table whose reference points to no key.
     """
 
     dialect: str
     quote_mark: str
+    value_mark: str
     unseen: Collection[str] = ()
     checks_parents: bool
 
@@ -94,6 +96,18 @@ class Backend(Protocol):
         Raises:
             GraceError: The database refuses it.
         """
+        ...
+
+    def run(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """Run one statement with values, each at its mark; the rows that it gives.
+
+        Raises:
+            GraceError: The database refuses it.
+        """
+        ...
+
+    def was_in_the_way(self, error: GraceError) -> bool:
+        """Whether another writer made a transaction fail, so that it may succeed when it is run again."""
         ...
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:

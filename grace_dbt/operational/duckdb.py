@@ -54,6 +54,7 @@ class DuckDBBackend(Backend):
 
     dialect = "duckdb"
     quote_mark = '"'
+    value_mark = "?"
     checks_parents = True
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
@@ -154,6 +155,14 @@ class DuckDBBackend(Backend):
         """See `Backend.finds`."""
         return bool(self._rows(query))
 
+    def run(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """See `Backend.run`."""
+        return self._rows(sql, *values)
+
+    def was_in_the_way(self, error: GraceError) -> bool:
+        """See `Backend.was_in_the_way`: while the file is open here no other process writes."""
+        return False
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; row by row is a hundred times slower than by way of a file."""
         names = ", ".join(f'"{name}"' for name in columns)
@@ -167,11 +176,11 @@ class DuckDBBackend(Backend):
                 " delimiter ',', quote '\"', escape '\"', auto_detect false, nullstr '')"
             )
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         import duckdb
 
         try:
-            return self._connection.execute(sql).fetchall()
+            return self._connection.execute(sql, values or None).fetchall()
         except duckdb.Error as error:
             raise _explain(self._place, error) from error
 

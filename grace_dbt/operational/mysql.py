@@ -95,6 +95,7 @@ class MySQLBackend(Backend):
     """One database of a MySQL or MariaDB server (see `Backend`)."""
 
     quote_mark = "`"
+    value_mark = "%s"
     checks_parents = True
 
     def __init__(self, connection: Connection[Cursor], place: str) -> None:
@@ -430,6 +431,17 @@ class MySQLBackend(Backend):
     def finds(self, query: str) -> bool:
         """See `Backend.finds`."""
         return bool(self._rows(query))
+
+    def run(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """See `Backend.run`."""
+        with _explained(self._place), self._connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall())
+
+    def was_in_the_way(self, error: GraceError) -> bool:
+        """See `Backend.was_in_the_way`: a lock, a deadlock, or the same number taken by both."""
+        code = error.__cause__.args[0] if error.__cause__ and error.__cause__.args else None
+        return code in (1062, 1205, 1213)
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; the driver puts many rows into one statement."""

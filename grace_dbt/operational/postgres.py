@@ -120,6 +120,7 @@ class PostgresBackend(Backend):
 
     dialect = "postgres"
     quote_mark = '"'
+    value_mark = "%s"
     checks_parents = True
 
     def __init__(self, connection: Connection, place: str) -> None:
@@ -355,7 +356,8 @@ class PostgresBackend(Backend):
         try:
             self._rows("select pg_advisory_xact_lock(%s)", _LOCK_KEY)
             yield
-            self._move_sequences()
+            if self._filled:
+                self._move_sequences()
             self.execute("commit")
         except BaseException:
             # The server has rolled back by itself where the connection is lost.
@@ -389,6 +391,17 @@ class PostgresBackend(Backend):
     def finds(self, query: str) -> bool:
         """See `Backend.finds`."""
         return bool(self._rows(query))
+
+    def run(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """See `Backend.run`; values go over as text, which PostgreSQL reads as what the column wants."""
+        with _explained(self._place), self._connection.cursor() as cursor:
+            cursor.execute(sql, [value if value is None else str(value) for value in values])
+            return cursor.fetchall() if cursor.description else []
+
+    def was_in_the_way(self, error: GraceError) -> bool:
+        """See `Backend.was_in_the_way`: a lock, a deadlock, or the same number taken by both."""
+        code = getattr(error.__cause__, "pgcode", None) or ""
+        return code in ("55P03", "23505") or code.startswith("40")
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`; COPY is many times faster than statements."""

@@ -79,6 +79,7 @@ class SQLiteBackend(Backend):
 
     dialect = "sqlite"
     quote_mark = '"'
+    value_mark = "?"
     checks_parents = False
 
     def __init__(self, connection: sqlite3.Connection, place: str) -> None:
@@ -224,6 +225,16 @@ class SQLiteBackend(Backend):
         """See `Backend.finds`."""
         with _explained(self._place):
             return bool(self._rows(query))
+
+    def run(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """See `Backend.run`."""
+        with _explained(self._place):
+            return self._connection.execute(sql, values).fetchall()
+
+    def was_in_the_way(self, error: GraceError) -> bool:
+        """See `Backend.was_in_the_way`."""
+        name = getattr(error.__cause__, "sqlite_errorname", "")
+        return str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """See `Backend.insert`."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from grace_dbt.errors import ExitCode, GraceError, listed
 from grace_dbt.operational.backend import Backend, open_database
 from grace_dbt.operational.url import OperationalUrl
-from grace_dbt.simulation.book import TABLES, Book
+from grace_dbt.simulation.book import TABLES, Book, require_tables
 from grace_dbt.simulation.clock import Clock
 
 __all__ = ["simulate"]
@@ -106,13 +106,7 @@ def _check_arguments(days: int, contracts: int, end: datetime) -> None:
 
 
 def _require_empty_tables(url: OperationalUrl, database: Backend) -> None:
-    present = database.reflect(TABLES).tables
-    missing = [table for table in TABLES if table not in present]
-    if missing:
-        raise GraceError(
-            f"The database {url} lacks {listed(missing)}.",
-            f"Create the tables first: grace-dbt init --db {url}",
-        )
+    require_tables(url, database)
     filled = [table for table in TABLES if not database.is_empty(table)]
     if filled:
         raise GraceError(

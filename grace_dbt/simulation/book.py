@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from grace_dbt.errors import GraceError, listed
 from grace_dbt.operational.backend import Backend, Row
+from grace_dbt.operational.url import OperationalUrl
 
 CHUNK = 20_000  # rows held at most before they are written
 
@@ -45,6 +47,21 @@ TABLES = (
     "models", "model_approvals", "model_deployments", "model_metrics", "slo_violations",
     "alerts", "canary_progress", "deployment_rollback_history",
 )  # fmt: skip
+
+
+def require_tables(url: OperationalUrl, database: Backend) -> None:
+    """Fail where a table is missing.
+
+    Raises:
+        GraceError: With what creates it.
+    """
+    present = database.reflect(TABLES).tables
+    missing = [table for table in TABLES if table not in present]
+    if missing:
+        raise GraceError(
+            f"The database {url} lacks {listed(missing)}.",
+            f"Create the tables first: grace-dbt init --db {url}",
+        )
 
 
 class Book:

@@ -13,6 +13,43 @@ ZEROS = "0" * 64
 GENESIS = "genesis"
 
 
+def entry_hash(
+    sequence: int,
+    *,
+    actor: str,
+    action: str,
+    resource: str | None,
+    payload: str,
+    result: str,
+    previous: str,
+) -> str:
+    """What seals an entry of the immutable log."""
+    sealed = f"{sequence}:{actor}:{action}:{resource}:{payload}:{result}:{previous}"
+    return sha256(sealed.encode()).hexdigest()
+
+
+def audit_hashes(
+    entry_id: str,
+    *,
+    category: str,
+    data: dict[str, object],
+    level: str,
+    timestamp: str,
+    previous: str,
+    position: int,
+) -> tuple[str, str]:
+    """The hash of an entry of the audit log, and the one that chains it to its predecessor."""
+    content = {
+        "category": category,
+        "data": data,
+        "entry_id": entry_id,
+        "timestamp": timestamp,
+        "transparency_level": level,
+    }
+    entry = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return entry, sha256(f"{entry}:{previous}:{position}".encode()).hexdigest()
+
+
 class ImmutableLog:
     """Events enter in any order and leave in time order, each with the hash of its predecessor."""
 
@@ -55,8 +92,15 @@ class ImmutableLog:
             at, _, actor, action, resource, subsystem, payload, result = heappop(waiting)
             self._sequence = sequence = self._sequence + 1
             previous = self._previous
-            sealed = f"{sequence}:{actor}:{action}:{resource}:{payload}:{result}:{previous}"
-            self._previous = entry = sha256(sealed.encode()).hexdigest()
+            self._previous = entry = entry_hash(
+                sequence,
+                actor=actor,
+                action=action,
+                resource=resource,
+                payload=payload,
+                result=result,
+                previous=previous,
+            )
             rows.append((
                 sequence, sequence, actor, action, resource, subsystem, payload, result,
                 entry, previous, text(at),
@@ -116,15 +160,15 @@ class AuditLog:
     def _seal(self, at: int, category: str, data: dict[str, object], level: str) -> None:
         timestamp = self._clock.iso(at)
         entry_id = f"{category}_{self._clock.stamp(at, '_')}_{self._position:06d}"
-        content = {
-            "category": category,
-            "data": data,
-            "entry_id": entry_id,
-            "timestamp": timestamp,
-            "transparency_level": level,
-        }
-        entry = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        seal = sha256(f"{entry}:{self._previous}:{self._position}".encode()).hexdigest()
+        entry, seal = audit_hashes(
+            entry_id,
+            category=category,
+            data=data,
+            level=level,
+            timestamp=timestamp,
+            previous=self._previous,
+            position=self._position,
+        )
         self._rows.append((
             entry_id, category, json.dumps(data), level, timestamp, entry, self._previous,
             seal, self._position, 1,

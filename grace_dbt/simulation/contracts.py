@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from grace_dbt.simulation.case import Case
-from grace_dbt.simulation.chance import Deck, Serial
+from grace_dbt.simulation.chance import Deck
 from grace_dbt.simulation.clock import DAY, HOUR, MINUTE, SECOND
 from grace_dbt.simulation.evidence import Evidence
 from grace_dbt.simulation.filing import Filing
@@ -52,7 +52,13 @@ PACE: dict[str | None, tuple[tuple[float, float], tuple[float, float]]] = {
 
 
 class Contracts:
-    """Tells one contract after the other, with all that hangs on it."""
+    """Tells one contract after the other, with all that hangs on it.
+
+    Attributes:
+        evidence: Who takes snapshots and runs benchmarks.
+        missions: Who keeps missions under way.
+        filing: Who writes contracts down.
+    """
 
     def __init__(self, world: World, oversight: Oversight, remedies: Remedies) -> None:
         """Prepare the decks that guarantee every tier, origin and outcome."""
@@ -60,12 +66,12 @@ class Contracts:
         self._rng: Random = world.stream("contracts")
         self._oversight = oversight
         self._remedies = remedies
-        self._evidence = Evidence(world)
-        self._missions = Missions(world, self._evidence)
-        self._filing = Filing(world)
+        self.evidence = Evidence(world)
+        self.missions = Missions(world, self.evidence)
+        self.filing = Filing(world)
         rng = self._rng
-        self._ids = Serial(rng, "contract_")
-        self._error_ids = Serial(rng, "err_")
+        self._ids = world.serial(rng, "contract_")
+        self._error_ids = world.serial(rng, "err_")
         self._tiers = Deck(rng, TIERS)
         self._origins = Deck(rng, ORIGINS)
         self._systems = Deck(rng, SYSTEMS)
@@ -93,8 +99,8 @@ class Contracts:
             forced, tier = None, self._tiers.deal()
             if left < newest:
                 forced, tier = self._still_open(left, tier)
-            self._tell(moment, slot, tier, forced)
-        self._missions.finish()
+            self.tell(moment, slot, tier, forced)
+        self.missions.finish()
 
     def _still_open(self, left: int, tier: str | None) -> tuple[str | None, str | None]:
         """The newest contracts: the last awaits an approval, the others mostly run."""
@@ -105,7 +111,8 @@ class Contracts:
         open_states = ("pending", "executing", "executing", None)
         return open_states[int(self._rng.random() * 4)], tier
 
-    def _tell(self, moment: int, slot: Slot, tier: str | None, forced: str | None) -> None:
+    def tell(self, moment: int, slot: Slot, tier: str | None, forced: str | None = None) -> None:
+        """Tell one contract; `forced` is the state that it has not got beyond at the end."""
         random = self._rng.random
         actions = ACTIONS[tier or "tier_1"]
         action = actions[int(random() * len(actions))]
@@ -122,10 +129,10 @@ class Contracts:
         if self._remedies.runs_playbook(case):
             self._remedies.run_playbook(case)
         self._keep_evidence(case)
-        self._filing.write_row(case)
-        self._filing.log(case)
+        self.filing.write_row(case)
+        self.filing.log(case)
         if case.mission:
-            self._missions.report(
+            self.missions.report(
                 case.mission, case.status, case.verified or case.created, case.snapshot,
                 case.late_rollback,
             )  # fmt: skip
@@ -150,7 +157,7 @@ class Contracts:
         if origin == "user" and not case.slot.office and random() < 0.7:
             origin = "agent"
         if origin == "mission":
-            case.mission = self._missions.next_for(case.created)
+            case.mission = self.missions.next_for(case.created)
             if case.mission is None:
                 origin = "system"
         if origin == "mission" and case.mission:
@@ -267,8 +274,8 @@ class Contracts:
             return
         random = self._rng.random
         if case.undone is not None or random() < 0.95:
-            case.snapshot = self._evidence.snapshot_id(case.started)
-            self._evidence.snapshot(
+            case.snapshot = self.evidence.snapshot_id(case.started)
+            self.evidence.snapshot(
                 case.snapshot,
                 case.started,
                 contract=case.id,
@@ -279,7 +286,7 @@ class Contracts:
         if case.verified is not None and case.executed is not None and random() < 0.92:
             at = case.executed + (case.verified - case.executed) * 3 // 4
             at -= at % case.step
-            self._evidence.benchmark(
+            self.evidence.benchmark(
                 case.id,
                 max(at, case.executed),
                 good=case.status == "verified" or case.late_rollback,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from random import Random
 
-from grace_dbt.simulation.chance import Deck, Serial
+from grace_dbt.simulation.chance import Deck
 from grace_dbt.simulation.clock import DAY, HOUR, SECOND
 from grace_dbt.simulation.world import World
 
@@ -31,7 +31,7 @@ class Evidence:
             "id run_id triggered_by benchmark_type results metrics passed baseline_id"
             " delta_from_baseline drift_detected duration_seconds created_at is_golden",
         )
-        self._run_ids = Serial(self._rng, "bench_")
+        self._run_ids = world.serial(self._rng, "bench_")
         self._suites = Deck(self._rng, SUITES)
         self._snapshot_count = 0
         self._golden: dict[str, list[tuple[int, str]]] = {suite: [] for suite in SUITES}
@@ -40,7 +40,7 @@ class Evidence:
     def snapshot_id(self, moment: int) -> str:
         """A new reference, as the safe-hold manager makes them."""
         self._snapshot_count += 1
-        return f"snapshot-{self._world.clock.stamp(moment)}-{self._snapshot_count:08d}"
+        return self._world.snapshot_id(moment, self._snapshot_count)
 
     def snapshot(
         self,

@@ -89,7 +89,7 @@ class Missions:
             self._write(mission, ended=False)
 
     def _start(self, moment: int) -> Mission | None:
-        rng, clock = self._rng, self._world.clock
+        rng = self._rng
         second = max(moment // SECOND - spread(rng, 5, 240), self._last_second + 1)
         started = second * SECOND
         if started >= moment:
@@ -99,7 +99,7 @@ class Missions:
         service = SERVICES[int(rng.random() * len(SERVICES))]
         mission = Mission(
             number=self._world.book.next_id("mission_timelines"),
-            id=f"mission-{clock.stamp(started)}",
+            id=self._world.mission_id(started),
             kind=kind,
             name=name.format(service),
             goal=goal.format(service),

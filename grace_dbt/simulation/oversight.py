@@ -8,7 +8,7 @@ from hashlib import sha256
 from math import sqrt
 from random import Random
 
-from grace_dbt.simulation.chance import Deck, Serial, share, spread
+from grace_dbt.simulation.chance import Deck, share, spread
 from grace_dbt.simulation.clock import SECOND
 from grace_dbt.simulation.rhythm import Slot
 from grace_dbt.simulation.vocabulary import APPROVERS
@@ -65,7 +65,7 @@ class Oversight:
         self._verdicts = Deck(self._rng, {"approved": 1 - REFUSED, "rejected": REFUSED})
         self._votes = Deck(self._rng, {"approve": 0.74, "reject": 0.17, "abstain": 0.09})
         self._findings = Deck(self._rng, {"verified": 0.8, "pending": 0.17, "failed": 0.03})
-        self._decisions = Serial(self._rng, "decision_")
+        self._decisions = world.serial(self._rng, "decision_")
         self._sessions = 0
         self._vote_share = min(0.3, 12 / sqrt(world.contracts))
         self._violations = 0
@@ -158,23 +158,28 @@ class Oversight:
             "democratic_oversight",
         )
         if rng.random() < self._vote_share:
-            self._hold_session(moment, decided, granted=granted)
+            self._hold_session(number, moment, decided, granted=granted)
 
-    def _hold_session(self, moment: int, decided: int, *, granted: bool) -> None:
+    def _open_session(self, number: int) -> int:
+        """The number of a new session, about request `number`."""
+        self._sessions += 1
+        return self._sessions
+
+    def _hold_session(self, number: int, moment: int, decided: int, *, granted: bool) -> None:
         """A session of the parliament, between the request and its answer."""
         world, rng = self._world, self._rng
-        self._sessions += 1
+        session = self._open_session(number)
         for member in rng.sample(range(1, 12), 5):
             automated = member > 6
             vote = self._votes.deal()
             finding = self._findings.deal()
             at = moment + int((decided - moment) * (0.1 + 0.85 * rng.random()))
-            signature = sha256(f"{self._sessions}:{member}:{vote}".encode()).hexdigest()
+            signature = sha256(f"{session}:{member}:{vote}".encode()).hexdigest()
             world.book.add(
                 "governance_votes",
                 {
                     "id": world.book.next_id("governance_votes"),
-                    "session_id": self._sessions,
+                    "session_id": session,
                     "member_id": member,
                     "vote": vote,
                     "vote_weight": 1.5 if member == 1 else 1.0,
@@ -188,5 +193,5 @@ class Oversight:
                 },
             )
         self.decide(
-            decided, {"session_id": self._sessions, "kind": "parliament"}, "high", approved=granted
+            decided, {"session_id": session, "kind": "parliament"}, "high", approved=granted
         )

@@ -6,7 +6,7 @@ from math import sqrt
 from random import Random
 
 from grace_dbt.simulation.case import Case
-from grace_dbt.simulation.chance import Deck, Serial, share, spread
+from grace_dbt.simulation.chance import Deck, share, spread
 from grace_dbt.simulation.clock import SECOND
 from grace_dbt.simulation.vocabulary import (
     COMPONENTS,
@@ -35,6 +35,9 @@ LAST_STEP = {
     "aborted": "aborted",
     "succeeded": "succeeded",
 }
+HEALING = ("restart", "reload_config", "flush_cache", "vacuum", "reconnect")
+HEALED = {"success": 0.85, "failed": 0.1, "no_effect": 0.05}
+ALERTS = ("intrusion_attempt", "policy_probe", "file_write", "network_call", "token_reuse")
 NO_PHASE: dict[str, object] = dict.fromkeys((
     "id", "run_id", "phase", "timestamp", "signal_type", "signal_summary", "diagnosis",
     "root_cause", "plan_type", "plan_summary", "guardrails_checked", "guardrails_passed",
@@ -53,7 +56,7 @@ class Remedies:
         self._rng: Random = world.stream("remedies")
         self._seen: set[str] = set()
         self._insight_share = min(1.0, 12 / sqrt(world.contracts))
-        self._insight_ids = Serial(self._rng, "insight_")
+        self._insight_ids = world.serial(self._rng, "insight_")
 
     def runs_playbook(self, case: Case) -> bool:
         """Whether a playbook carries the contract: each outcome once, then a few in a hundred."""
@@ -224,77 +227,89 @@ class Remedies:
     def _write_aborted_runs(self) -> None:
         world, rng = self._world, self._rng
         for moment in world.moments(world.some(2, 0.15), rng):
-            _, number, steps = PLAYBOOKS[int(rng.random() * len(PLAYBOOKS))]
-            started = world.within(moment + spread(rng, 1, 30) * SECOND)
-            self._write_run(
-                number,
-                steps,
-                "aborted",
-                service=rng.choice(SERVICES),
-                requested_by=f"user:{rng.choice(USERS)}",
-                approval=None,
-                created=moment,
-                started=started,
-                ended=world.within(started + spread(rng, 5, 600) * SECOND),
-            )
+            self.abort_run(moment)
+
+    def abort_run(self, moment: int) -> None:
+        """Write a run that a person asked for and broke off."""
+        world, rng = self._world, self._rng
+        _, number, steps = PLAYBOOKS[int(rng.random() * len(PLAYBOOKS))]
+        started = world.within(moment + spread(rng, 1, 30) * SECOND)
+        self._write_run(
+            number,
+            steps,
+            "aborted",
+            service=rng.choice(SERVICES),
+            requested_by=f"user:{rng.choice(USERS)}",
+            approval=None,
+            created=moment,
+            started=started,
+            ended=world.within(started + spread(rng, 5, 600) * SECOND),
+        )
 
     def _write_healing(self) -> None:
         world, rng = self._world, self._rng
-        actions = ("restart", "reload_config", "flush_cache", "vacuum", "reconnect")
-        results = Deck(rng, {"success": 0.85, "failed": 0.1, "no_effect": 0.05})
+        results = Deck(rng, HEALED)
         for moment in world.moments(world.some(6, 0) + world.contracts // 150, rng):
-            incident = world.rhythm.slot_at(moment).incident
-            result = results.deal()
-            before = spread(rng, 120, 4_000)
-            after = before // 3 if result == "success" else before
-            detail = f"latency {before} ms before, {after} ms after"
-            component = incident.component if incident else rng.choice(SERVICES + COMPONENTS)
-            world.book.add(
-                "healing_actions",
-                {
-                    "id": world.book.next_id("healing_actions"),
-                    "component": component,
-                    "action": rng.choice(actions),
-                    "result": result,
-                    "detail": detail if result != "failed" else "lock timeout",
-                    "created_at": world.clock.text(moment),
-                },
-            )
+            self.heal(moment, results.deal())
+
+    def heal(self, moment: int, result: str) -> None:
+        """Write a remedy that was tried outside a playbook."""
+        world, rng = self._world, self._rng
+        incident = world.rhythm.slot_at(moment).incident
+        before = spread(rng, 120, 4_000)
+        after = before // 3 if result == "success" else before
+        detail = f"latency {before} ms before, {after} ms after"
+        component = incident.component if incident else rng.choice(SERVICES + COMPONENTS)
+        world.book.add(
+            "healing_actions",
+            {
+                "id": world.book.next_id("healing_actions"),
+                "component": component,
+                "action": rng.choice(HEALING),
+                "result": result,
+                "detail": detail if result != "failed" else "lock timeout",
+                "created_at": world.clock.text(moment),
+            },
+        )
 
     def _write_security(self) -> None:
-        world, rng, clock = self._world, self._rng, self._world.clock
-        kinds = ("intrusion_attempt", "policy_probe", "file_write", "network_call", "token_reuse")
+        world, rng = self._world, self._rng
         severities = Deck(rng, SEVERITIES)
         moments = world.moments(world.some(8, 0) + world.contracts // 200, rng)
         for number, moment in enumerate(moments, 1):
-            severity = severities.deal()
-            resolved = moment + spread(rng, 60, 200_000) * SECOND
-            still_open = number == len(moments) or resolved > clock.last
-            actor = rng.choice(
-                ("hunter", f"user:{rng.choice(USERS)}", f"agent:shard_{number % SHARDS}")
-            )
-            action, target = rng.choice(kinds), rng.choice(SERVICES)
-            world.book.add(
-                "security_events",
-                {
-                    "id": world.book.next_id("security_events"),
-                    "actor": actor,
-                    "action": action,
-                    "resource": target,
-                    "severity": severity,
-                    "details": f"Rule {100 + number % 40} matched on {target}",
-                    "status": "open" if still_open else "resolved",
-                    "created_at": clock.text(moment),
-                    "resolved_at": None if still_open else clock.text(resolved),
-                    "resolution_note": None if still_open else "Source blocked",
-                },
-            )
-            world.log.record(
-                moment,
-                "hunter",
-                f"security.{action}",
-                target,
-                subsystem="security",
-                payload=f'{{"severity": "{severity}", "alert": {number}}}',
-                result="detected",
-            )
+            self.alert(moment, severities.deal(), still_open=number == len(moments))
+
+    def alert(self, moment: int, severity: str, *, still_open: bool = False) -> None:
+        """Write an alert of the hunter, and when it was resolved."""
+        world, rng, clock = self._world, self._rng, self._world.clock
+        number = world.book.next_id("security_events")
+        resolved = moment + spread(rng, 60, 200_000) * SECOND
+        still_open = still_open or resolved > clock.last
+        actor = rng.choice(
+            ("hunter", f"user:{rng.choice(USERS)}", f"agent:shard_{number % SHARDS}")
+        )
+        action, target = rng.choice(ALERTS), rng.choice(SERVICES)
+        world.book.add(
+            "security_events",
+            {
+                "id": number,
+                "actor": actor,
+                "action": action,
+                "resource": target,
+                "severity": severity,
+                "details": f"Rule {100 + number % 40} matched on {target}",
+                "status": "open" if still_open else "resolved",
+                "created_at": clock.text(moment),
+                "resolved_at": None if still_open else clock.text(resolved),
+                "resolution_note": None if still_open else "Source blocked",
+            },
+        )
+        world.log.record(
+            moment,
+            "hunter",
+            f"security.{action}",
+            target,
+            subsystem="security",
+            payload=f'{{"severity": "{severity}", "alert": {number}}}',
+            result="detected",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from random import Random
 
 from grace_dbt.simulation.chance import Deck, Serial, spread
 from grace_dbt.simulation.clock import DAY, MINUTE, SECOND
@@ -16,6 +17,7 @@ TASKS = (
     ("embedding", "Embed new documents"),
     ("cleanup", "Remove expired entries"),
 )
+ENDINGS = {"completed": 0.9, "failed": 0.07, "cancelled": 0.03}
 INTERVALS = tuple(minutes * MINUTE for minutes in (5, 10, 15, 30, 60, 120, 240))
 KEPT = 30 * DAY  # telemetry is not kept longer
 VERSIONS = ("1.4.0", "1.4.1")
@@ -30,7 +32,7 @@ def _write_tasks(world: World) -> dict[int, list[tuple[int, int, str, bool]]]:
     """Write tasks; returns for each shard what it ran: start, end, task, success."""
     rng, clock = world.stream("tasks"), world.clock
     ids = Serial(rng, "")
-    endings = Deck(rng, {"completed": 0.9, "failed": 0.07, "cancelled": 0.03})
+    endings = Deck(rng, ENDINGS)
     ran: dict[int, list[tuple[int, int, str, bool]]] = {shard: [] for shard in range(SHARDS)}
     moments = world.moments(world.some(10, 0.5) + world.contracts // 60, rng)
     for number, created in enumerate(moments):
@@ -45,28 +47,52 @@ def _write_tasks(world: World) -> dict[int, list[tuple[int, int, str, bool]]]:
             status, ended = "running", clock.last + 1
         else:
             status = endings.deal()
-        over = status in ("completed", "failed", "cancelled")
-        progress = 100.0 if status == "completed" else round(rng.random() * 95, 1)
-        world.book.add(
-            "execution_tasks",
-            {
-                "id": number + 1,
-                "task_id": task,
-                "user": rng.choice(USERS) if rng.random() < 0.7 else "system:scheduler",
-                "task_type": kind,
-                "description": title,
-                "status": status,
-                "progress": 0.0 if status == "queued" else progress,
-                "result": f"{spread(rng, 10, 90_000)} rows" if status == "completed" else None,
-                "error": "worker ran out of memory" if status == "failed" else None,
-                "created_at": clock.text(created),
-                "started_at": None if status == "queued" else clock.text(started),
-                "completed_at": clock.text(ended) if over else None,
-            },
+        write_task(
+            world,
+            rng,
+            (number + 1, task, kind, title),
+            status,
+            created=created,
+            started=started,
+            ended=ended,
         )
         if status != "queued":
             ran[int(rng.random() * SHARDS)].append((started, ended, task, status == "completed"))
     return ran
+
+
+def write_task(
+    world: World,
+    rng: Random,
+    task: tuple[int, str, str, str],
+    status: str,
+    *,
+    created: int,
+    started: int,
+    ended: int,
+) -> None:
+    """Write one task, which is known by its number, name, type and title."""
+    number, name, kind, title = task
+    text = world.clock.text
+    over = status in ("completed", "failed", "cancelled")
+    progress = 100.0 if status == "completed" else round(rng.random() * 95, 1)
+    world.book.add(
+        "execution_tasks",
+        {
+            "id": number,
+            "task_id": name,
+            "user": rng.choice(USERS) if rng.random() < 0.7 else "system:scheduler",
+            "task_type": kind,
+            "description": title,
+            "status": status,
+            "progress": 0.0 if status == "queued" else progress,
+            "result": f"{spread(rng, 10, 90_000)} rows" if status == "completed" else None,
+            "error": "worker ran out of memory" if status == "failed" else None,
+            "created_at": text(created),
+            "started_at": None if status == "queued" else text(started),
+            "completed_at": text(ended) if over else None,
+        },
+    )
 
 
 def _write_heartbeats(world: World, ran: dict[int, list[tuple[int, int, str, bool]]]) -> None:

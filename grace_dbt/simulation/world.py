@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 from random import Random
 
 from grace_dbt.simulation.book import Book
 from grace_dbt.simulation.chains import AuditLog, ImmutableLog
+from grace_dbt.simulation.chance import Serial
 from grace_dbt.simulation.clock import Clock
 from grace_dbt.simulation.rhythm import Rhythm
 
@@ -36,6 +38,18 @@ class World:
     def stream(self, subject: str) -> Random:
         """Random numbers of one subject: another subject that draws more does not disturb it."""
         return Random(f"{self._seed}:{subject}")
+
+    def serial(self, rng: Random, prefix: str) -> Callable[[], str]:
+        """Identifiers that begin with a prefix and never repeat."""
+        return Serial(rng, prefix)
+
+    def snapshot_id(self, moment: int, count: int) -> str:
+        """The reference of the snapshot that is the `count`-th."""
+        return f"snapshot-{self.clock.stamp(moment)}-{count:08d}"
+
+    def mission_id(self, started: int) -> str:
+        """The reference of a mission; no two begin in one second."""
+        return f"mission-{self.clock.stamp(started)}"
 
     def some(self, base: float, factor: float) -> int:
         """A size that grows weakly: with the square root of the number of contracts."""

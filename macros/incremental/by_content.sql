@@ -29,3 +29,30 @@
         where kept.{{ unique_key }} = {{ temp_relation }}.{{ unique_key }}
     )
 {% endmacro %}
+
+{#-
+    The same on DuckDB, where the rows that stay are never written down: kept of them is the key. Rows are told apart as landing
+    does it, by a hash, here together with the key.
+-#}
+{% macro duckdb_replace_what_differs(relation, sql) %}
+    {% set read = api.Relation.create(identifier=relation.identifier ~ '__read') %}
+    {% set unique_key = config.require('unique_key') %}
+    {% set row = '(' ~ unique_key ~ ', hash(' ~ model.columns.values() | map(attribute='name') | join(', ') ~ '))' %}
+    create or replace temporary table {{ read }} as (
+        select
+            {{ unique_key }},
+            case when {{ row }} not in (select {{ row }} from {{ relation }}) then whole_row end as differing
+        from ({{ sql }}) as whole_row
+    );
+    {{ stop_on_other_columns('(select unnest(differing) from ' ~ read ~ ')', relation) }};
+    delete from {{ relation }}
+    where
+        {{ unique_key }} not in (select {{ unique_key }} from {{ read }})
+        or {{ unique_key }} in (select {{ unique_key }} from {{ read }} where differing is not null);
+
+    insert into {{ relation }} by name
+    select unnest(differing)
+    from {{ read }}
+    where differing is not null;
+    drop table {{ read }}
+{% endmacro %}

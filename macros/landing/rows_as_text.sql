@@ -1,11 +1,12 @@
 {#-
     Selects declared columns of an operational table, each as the text it is stored as; a column that the table lacks is
-    NULL. `present` is what `present_columns` found.
+    NULL. `present` is what `present_columns` found. `condition` is in the words of the database that holds the table, over its
+    stored values.
 
     Over an attached database the select runs inside that database: a scan by DuckDB would cut SQLite's real numbers to 15
     digits and read a zero date of MySQL as NULL, and one value that it can't read would stop it.
 -#}
-{% macro rows_as_text(relation, names, present) %}
+{% macro rows_as_text(relation, names, present, condition=none) %}
     {#- A table that is not there is asked of nobody: its empty select is in the words of the target. -#}
     {% set engine = operational_engine() if present else target.type %}
     {% set cells = [] %}
@@ -17,12 +18,20 @@
     {% if not present %}
         {{ return('select ' ~ cells | join(', ') ~ ' where 1 = 0') }}
     {% endif %}
+    {% set filter = ' where ' ~ condition if condition else '' %}
     {% if engine == target.type %}
-        {{ return('select ' ~ cells | join(', ') ~ ' from ' ~ relation) }}
+        {{ return('select ' ~ cells | join(', ') ~ ' from ' ~ relation ~ filter) }}
     {% endif %}
     {% set place = qualify_name(relation.identifier, engine, none if engine == 'sqlite' else relation.schema) %}
-    {% set native = 'select ' ~ cells | join(', ') ~ ' from ' ~ place %}
-    {{ return("select * from " ~ engine ~ "_query('" ~ relation.database ~ "', '" ~ native | replace("'", "''") ~ "')") }}
+    {{ return(asked_natively(relation, 'select ' ~ cells | join(', ') ~ ' from ' ~ place ~ filter)) }}
+{% endmacro %}
+
+{#- A query in the words of the database that holds a table, run inside that database. -#}
+{% macro asked_natively(relation, query) %}
+    {% set engine = operational_engine() %}
+    {{ return(query if engine == target.type else
+        'select * from ' ~ engine ~ "_query('" ~ relation.database ~ "', '" ~ query | replace("'", "''") ~ "')"
+    ) }}
 {% endmacro %}
 
 {#- The columns that an operational table has, by lower-case name; empty where there is no such table. -#}
@@ -46,12 +55,16 @@
 {#- How each engine says the text of a stored value. -#}
 {% macro duckdb__stored_cell(column, type) %}{{ return('cast(' ~ column ~ ' as varchar)') }}{% endmacro %}
 
-{#- A column may hold any storage class; a function of ours gets no text that is not UTF-8, so it takes the bytes. -#}
+{#-
+    A column may hold any storage class; a function of ours gets no text that is not UTF-8, so it takes the bytes. Nearly every
+    value is a text, told by where texts sort: behind all numbers and before all blobs, in half the time that its name takes.
+-#}
 {% macro sqlite__stored_cell(column, type) %}
     {% set text = 'clean_text(cast(' ~ column ~ ' as blob))' if target.type == 'sqlite' else column %}
     {{ return(
-        'case typeof(' ~ column ~ ") when 'text' then " ~ text ~ " when 'real' then printf('%!.17g', " ~ column
-        ~ ") when 'blob' then hex(" ~ column ~ ') else cast(' ~ column ~ ' as text) end'
+        'case when ' ~ column ~ " >= '' and " ~ column ~ " < x'' then " ~ text ~ ' else case typeof(' ~ column
+        ~ ") when 'real' then printf('%!.17g', " ~ column ~ ") when 'blob' then hex(" ~ column ~ ') else cast(' ~ column
+        ~ ' as text) end end'
     ) }}
 {% endmacro %}
 

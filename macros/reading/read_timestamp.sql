@@ -15,7 +15,7 @@
 
 {#- The first and the last accepted moment, as literals: the last one is the run's own clock plus the allowed skew. -#}
 {% macro accepted_span() %}
-    {% set last = run_started_at + modules.datetime.timedelta(days=var('clock_skew_days')) %}
+    {% set last = run_moment() + modules.datetime.timedelta(days=var('clock_skew_days')) %}
     {{ return((
         timestamp_literal(var('earliest_timestamp') ~ ' 00:00:00.000000'),
         timestamp_literal(last.strftime('%Y-%m-%d %H:%M:%S.%f'))

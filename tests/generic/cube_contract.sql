@@ -6,7 +6,7 @@
 {% test cube_contract(model, grain, keys=none) %}
     {% set dimensions = {} %}
     {% for column, dimension in (keys or {}).items() %}
-        {% do dimensions.update({column: ref(dimension)}) %}
+        {% do dimensions.update({column: relation_of(dimension)}) %}
     {% endfor %}
     {{ cube_contract_query(model, grain, dimensions) if execute else 'select 1' }}
 {% endtest %}

@@ -21,7 +21,7 @@ def found(
     text = re.sub(r"{% (end)?test", r"{% \1macro", TEST.read_text())
     query = (
         Environment()
-        .from_string(text, {"ref": lambda name: name})
+        .from_string(text, {"relation_of": lambda name: name})
         .module.agrees_with_fact(  # type: ignore[attr-defined]
             "rollup", "fact", totals, **more
         )

@@ -333,8 +333,8 @@ def test_histories_tell_of_everything(soak: Soak) -> None:
 
 
 CONSTANT = {
-    "is_missing", "is_current", "effective_from", "effective_to", "relative_error", "run_at", "policy_date",
-    "rows_deleted",
+    "is_missing", "is_current", "effective_from", "effective_to", "relative_error", "run_at", "exact_at", "read_mode",
+    "policy_date", "rows_deleted",
 }  # fmt: skip
 
 

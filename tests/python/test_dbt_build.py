@@ -184,7 +184,7 @@ def normal(project: Project) -> dict[str, list[tuple[Any, ...]]]:
             row[0]
             for row in project.rows(f"select name from pragma_table_info('{table}')")
             if not row[0].startswith("_")
-            and row[0] not in ("first_run_at", "last_run_at", "resolved_at", "run_at")
+            and row[0] not in ("first_run_at", "last_run_at", "resolved_at", "run_at", "exact_at")
         ]
         if table == "cube_source_changes":
             names = [n for n in names if n not in ("rows_inserted", "rows_updated", "rows_deleted")]

@@ -15,6 +15,8 @@ from cube_oracle.rows import contract, insert
 from edited_project import EditedProject
 from test_dbt_build import ROOT
 
+from grace_dbt.build_file import restore_history, set_aside_build
+
 END = "2025-11-03 10:00:00"
 TIMES = {
     "early": "2025-11-02 09:00:00", "before": "2025-11-03 09:59:59.999999", "boundary": END,
@@ -33,7 +35,13 @@ FINDINGS = """
     where reason = 'duplicate_value' and resolved_at is null
     order by all
 """
-TABLES = ("dim_mission", "dim_component", "fact_verification_executions", "fact_healing_actions")
+TABLES = (
+    "dim_tier",
+    "dim_mission",
+    "dim_component",
+    "fact_verification_executions",
+    "fact_healing_actions",
+)
 EXECUTOR = "Runs actions under contract and has them verified"
 
 
@@ -67,6 +75,10 @@ class History(EditedProject):
         rows = self.rows(STAMPED)
         return {name: mission for name, mission, _ in rows}, {name: text for name, _, text in rows}
 
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The rows of the tables that hold or use history."""
+        return {table: self.rows(f"select * from {table} order by all") for table in TABLES}
+
     def order(self) -> list[str]:
         """The facts as they lie in the file: what is written anew comes last."""
         with duckdb.connect(str(self.settings.build_file), read_only=True) as connection:
@@ -98,6 +110,8 @@ def test_missions_and_components_through_their_life(tmp_path: Path, templates: P
         " values (1, 'api_gateway', 'restart', 'success', '2025-11-02 09:00:00')",
     )
     history.edit("components", lambda lines: lines["action_executor"].update(description="Anew"))
+    renamed = {"tier_name": "Tactique", "policy_date": "2025-07-01"}
+    history.edit("tiers", lambda lines: lines["tier_2"].update(renamed))
     missions, components = history.stamped()
     assert missions == dict.fromkeys(everything, "Alpha in_progress") | {"nowhere": unknown}
     assert components.pop("ahead") == "Anew"
@@ -138,11 +152,16 @@ def test_missions_and_components_through_their_life(tmp_path: Path, templates: P
     assert missions == ended
 
     # Built in full, the cube is the same: the history is in the snapshots.
-    before = {table: history.rows(f"select * from {table} order by all") for table in TABLES}
+    before = history.tables()
     history.refresh(full=True)
-    assert before == {
-        table: history.rows(f"select * from {table} order by all") for table in TABLES
-    }
+    assert before == history.tables()
+
+    # So it is when the build is lost: the history comes back from what was published with the cube.
+    set_aside_build(history.settings)
+    assert restore_history(history.settings)
+    history.refresh()
+    assert before == history.tables()
+    assert [len(before[table]) for table in ("dim_tier", "dim_mission")] == [5, 3]
 
     # Of the facts, the one that differs is written and no other; a mission whose row is gone stays.
     lying = history.order()

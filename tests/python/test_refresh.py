@@ -151,8 +151,9 @@ def test_only_what_stands_on_a_change_is_built(
     ]
     changes = {s.table: (s.inserted, s.updated) for s in report.sources if s.inserted or s.updated}
     assert changes == {"action_contracts": (1, 1)}
-    (reading, *landed), (building, *built) = dbt_runs
-    assert (reading, building) == ("run", "build")
+    (reading, *landed), (building, *built), (checking, *contracts) = dbt_runs
+    assert (reading, building, checking) == ("run", "build", "test")
+    assert {"contracts_that_stop", "contracts_that_warn"} <= set(contracts)
     assert [name for name in landed if name.startswith("land_")] == ["land_action_contracts"]
     assert "fact_verification_executions" in built
     assert "fact_governance_votes" not in built
@@ -200,6 +201,36 @@ def test_a_selection_reads_only_what_it_stands_on(
     assert [s.table for s in report.sources if s.inserted] == ["approval_requests"]
     assert installation.published("select count(*) from fact_approvals") == [(1,)]
     assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
+
+
+def test_a_backfill_reads_its_span_and_nothing_else(installation: Installation) -> None:
+    installation.add("before", created_at="2025-10-30 12:00:00")
+    installation.add("within", created_at="2025-11-05 12:00:00")
+    since, until = datetime(2025, 11, 1, tzinfo=UTC), datetime(2025, 11, 8, tzinfo=UTC)
+    report = installation.refresh(Scope(since=since, until=until))
+    assert [fact[0] for fact in installation.facts()] == ["a", "b", "c", "within"]
+    # What lies outside is found by the next one, although nothing was written in between.
+    assert sum(source.inserted for source in installation.refresh().sources) == 1
+    assert [fact[0] for fact in installation.facts()] == ["a", "b", "before", "c", "within"]
+    assert installation.refresh(Scope(until=since)).run_id > report.run_id
+
+
+def test_a_reconcile_that_finds_nothing_says_that_it_looked(installation: Installation) -> None:
+    exact = (
+        "select distinct exact_at = run_at, read_mode from cube_source_changes where not is_missing"
+    )
+    before = installation.refresh().snapshot
+    report = installation.refresh(Scope(reconcile=True))
+    assert report.snapshot.snapshot_path != before.snapshot_path
+    assert installation.published(exact) == [(True, "all")]
+
+
+def test_a_table_that_is_gone_is_told_and_what_was_read_stays(installation: Installation) -> None:
+    installation.run("drop table benchmark_runs")
+    report = installation.refresh()
+    assert "the table benchmark_runs is missing" in " ".join(report.warnings)
+    assert installation.published("select count(*) from fact_benchmark_runs") == [(1,)]
+    assert installation.refresh().mode == "probe"
 
 
 def test_a_selection_of_nothing_is_refused(installation: Installation) -> None:
@@ -339,7 +370,8 @@ def watched(fresh_place: Callable[[str], Place], tmp_path: Path) -> Iterator[Cal
                 assert run_dbt(["run", "--select", *models], settings).success
             return found.changed
 
-        assert run_dbt(["run", "--select", *(f"land_{t}" for t in tables)], settings).success
+        models = ["landing_reads", *(f"land_{table}" for table in tables)]
+        assert run_dbt(["run", "--select", *models], settings).success
         assert ask() == set(tables), "a table of unknown columns counts as changed"
         return place, ask
 

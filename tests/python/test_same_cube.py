@@ -29,7 +29,7 @@ from grace_dbt.simulation import simulate
 END = datetime(2025, 11, 30, 12, tzinfo=UTC)
 CONTRACTS = "select count(*), md5(string_agg(c::text, '' order by id)) from action_contracts as c"
 Row = tuple[Any, ...]
-RUN_CLOCKS = {"first_run_at", "last_run_at", "resolved_at", "run_at"}
+RUN_CLOCKS = {"first_run_at", "last_run_at", "resolved_at", "run_at", "exact_at"}
 
 
 @pytest.fixture(scope="module")

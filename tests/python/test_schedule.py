@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import pytest
 from conftest import GraceCli, environment
 
 from grace_dbt import schedule
+from grace_dbt.build_state import BuildState
 from grace_dbt.errors import GraceError
 from grace_dbt.locking import BusyError
 from grace_dbt.notices import Notifier
 from grace_dbt.operational.url import FileUrl
+from grace_dbt.refresh import Scope
 from grace_dbt.schedule import Scheduler, Vitals
 from grace_dbt.settings import Settings
 
@@ -107,6 +110,26 @@ def test_failures_are_looked_at_less_and_less_often(
     expected = [60, 120, 240, 480, 900, 900, 900, 60]
     for wait, seconds in zip(looks.waits, expected, strict=True):
         assert seconds - 1 <= wait <= seconds + min(30, seconds / 10)
+
+
+def test_a_table_over_the_budget_is_compared_as_a_whole_once_a_day(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def refresh(settings: Settings, scope: Scope, **options: object) -> Report:
+        asked.append(scope.reconcile)
+        return Report()
+
+    looks = Looks(settings)
+    monkeypatch.setattr(schedule, "refresh", refresh)
+    monkeypatch.setattr(schedule, "is_current", lambda settings: False)
+    for hours in (None, 23, 25):
+        exact = datetime.now(UTC) - timedelta(hours=hours or 0)
+        inexact = {"action_contracts": exact.isoformat()} if hours else {}
+        BuildState(None, "", "", "", "", None, "", "", inexact=inexact).write(settings.home)
+        looks.scheduler._look()
+    assert asked == [False, False, True]
 
 
 def test_an_error_that_nobody_foresaw_stops_nothing(

@@ -1,6 +1,7 @@
 {#- Grain: one actor, under however many spellings. -#}
 with actors as (
     select distinct
+        actor_key,
         actor_id,
         actor_type,
         actor_name,
@@ -10,7 +11,7 @@ with actors as (
 
 final as (
     select
-        {{ surrogate_key(['actor_id']) }} as actor_key,
+        actor_key,
         actor_id,
         actor_type,
         actor_name,

@@ -7,10 +7,7 @@
 {%- set run = run_clock() %}
 
 with findings as (
-    {% for _, table in landed_tables() %}
-    {{ quarantine_findings(table, ref('land_' ~ table)) }}
-    {{ 'union all' if not loop.last }}
-    {% endfor %}
+    {{ quarantine_findings() }}
 ),
 
 keyed as (

@@ -21,7 +21,7 @@ split as (
     where spelling <> 'unknown'
 ),
 
-final as (
+named as (
     select
         split.spelling,
         case
@@ -42,6 +42,14 @@ final as (
         on
             spellings.prefix = lower(split.prefix)
             or (split.prefix is null and not spellings.names_actor and spellings.prefix = lower(split.spelling))
+),
+
+-- Hashed once a spelling: facts have many rows of each.
+final as (
+    select
+        {{ surrogate_key(['actor_id']) }} as actor_key,
+        named.*
+    from named
 )
 
 select * from final

@@ -1,11 +1,15 @@
 {#- Grain: one component that data names. -#}
-with final as (
+with seen as (
     {% for model, column in spelled_components() %}
     select {{ column }} as component_name
     from {{ ref(model) }}
     where {{ column }} is not null
-    {{ 'union' if not loop.last }}
+    {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+final as (
+    select distinct component_name from seen
 )
 
 select * from final

@@ -1,4 +1,9 @@
-{#- Grain: a single row, the first and last moment that any landed table tells of: what the calendar has to cover. -#}
+{#-
+    Grain: a single row, the first and last moment that any landed table tells of: what the calendar has to cover. A table, because
+    a view would keep the clock of the run that made it.
+-#}
+{{ config(materialized='table') }}
+
 with spans as (
     {% for _, table in landed_tables() %}
     select

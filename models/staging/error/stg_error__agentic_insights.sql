@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_agentic_insights') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_agentic_insights')) }}
 ),
 
 final as (
@@ -14,7 +12,9 @@ final as (
         {{ person('approved_by') }} as approved_by,
         nullif({{ trimmed('outcome') }}, '') as outcome,
         {{ read_boolean('approval_required') }} as approval_required,
-        {{ read_timestamp('timestamp') }} as created_at
+        {{ read_timestamp('timestamp') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_immutable_log') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_immutable_log')) }}
 ),
 
 final as (
@@ -16,7 +14,9 @@ final as (
         nullif({{ trimmed(json_text('payload', 'source')) }}, '') as stated_source,
         nullif({{ trimmed(json_text('payload', 'playbook')) }}, '') as stated_playbook,
         {{ read_boolean(json_text('payload', 'auto_resolved')) }} as stated_auto_resolved,
-        {{ read_timestamp('timestamp') }} as created_at
+        {{ read_timestamp('timestamp') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

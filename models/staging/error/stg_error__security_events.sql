@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_security_events') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_security_events')) }}
 ),
 
 final as (
@@ -14,7 +12,9 @@ final as (
         nullif({{ trimmed('status') }}, '') as event_status,
         nullif({{ trimmed('resolution_note') }}, '') as resolution_note,
         {{ read_timestamp('created_at') }} as created_at,
-        {{ read_timestamp('resolved_at') }} as resolved_at
+        {{ read_timestamp('resolved_at') }} as resolved_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_healing_actions') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_healing_actions')) }}
 ),
 
 final as (
@@ -10,7 +8,9 @@ final as (
         nullif({{ trimmed('component') }}, '') as component_name,
         nullif({{ trimmed('action') }}, '') as action_type,
         nullif({{ trimmed('result') }}, '') as result,
-        {{ read_timestamp('created_at') }} as created_at
+        {{ read_timestamp('created_at') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_playbook_runs') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_playbook_runs')) }}
 ),
 
 final as (
@@ -15,7 +13,9 @@ final as (
         {{ read_real(json_text('diagnosis', 'risk_score')) }} as risk_score,
         {{ read_timestamp('created_at') }} as created_at,
         {{ read_timestamp('started_at') }} as started_at,
-        {{ read_timestamp('ended_at') }} as ended_at
+        {{ read_timestamp('ended_at') }} as ended_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

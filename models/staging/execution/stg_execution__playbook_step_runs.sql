@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_playbook_step_runs') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_playbook_step_runs')) }}
 ),
 
 final as (
@@ -12,7 +10,9 @@ final as (
         {{ read_integer('step_order') }} as step_order,
         nullif({{ trimmed('status') }}, '') as step_status,
         {{ read_timestamp('created_at') }} as created_at,
-        {{ read_timestamp('ended_at') }} as ended_at
+        {{ read_timestamp('ended_at') }} as ended_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

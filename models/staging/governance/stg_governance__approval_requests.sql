@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_approval_requests') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_approval_requests')) }}
 ),
 
 final as (
@@ -12,7 +10,9 @@ final as (
         nullif({{ trimmed('reason') }}, '') as reason,
         {{ person('decision_by') }} as decision_by,
         {{ read_timestamp('created_at') }} as created_at,
-        {{ read_timestamp('decided_at') }} as decided_at
+        {{ read_timestamp('decided_at') }} as decided_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

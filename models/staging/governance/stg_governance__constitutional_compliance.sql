@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_constitutional_compliance') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_constitutional_compliance')) }}
 ),
 
 final as (
@@ -20,7 +18,9 @@ final as (
         {{ read_boolean('reasoning_logged') }} as reasoning_logged,
         {{ read_boolean('approval_obtained') }} as approval_obtained,
         {{ read_boolean('verification_signed') }} as verification_signed,
-        {{ read_timestamp('created_at') }} as created_at
+        {{ read_timestamp('created_at') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_governance_votes') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_governance_votes')) }}
 ),
 
 final as (
@@ -15,7 +13,9 @@ final as (
         {{ read_real('confidence') }} as confidence,
         {{ read_boolean('automated') }} as is_automated,
         coalesce({{ trimmed('vote_signature') }} <> '', {{ truth(false) }}) as is_signed,
-        {{ read_timestamp('created_at') }} as created_at
+        {{ read_timestamp('created_at') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

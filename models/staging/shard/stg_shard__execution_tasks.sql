@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_execution_tasks') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_execution_tasks')) }}
 ),
 
 final as (
@@ -15,7 +13,9 @@ final as (
         {{ read_real('progress') }} as progress,
         {{ read_timestamp('created_at') }} as created_at,
         {{ read_timestamp('started_at') }} as started_at,
-        {{ read_timestamp('completed_at') }} as completed_at
+        {{ read_timestamp('completed_at') }} as completed_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

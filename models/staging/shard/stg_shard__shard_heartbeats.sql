@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_shard_heartbeats') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_shard_heartbeats')) }}
 ),
 
 final as (
@@ -21,7 +19,9 @@ final as (
         {{ read_real('cpu_percent') }} as cpu_percent,
         {{ read_real('memory_mb') }} as memory_mb,
         {{ read_real('latency_ms') }} as latency_ms,
-        {{ read_timestamp('recorded_at') }} as created_at
+        {{ read_timestamp('recorded_at') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

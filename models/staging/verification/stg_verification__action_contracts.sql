@@ -1,11 +1,10 @@
 with source as (
-    select *
-    from {{ ref('land_action_contracts') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_action_contracts')) }}
 ),
 
 final as (
     select
+        {{ surrogate_key(['id']) }} as contract_key,
         id as contract_id,
         nullif({{ trimmed('action_type') }}, '') as action_type,
         nullif({{ trimmed('playbook_id') }}, '') as playbook_id,
@@ -22,7 +21,9 @@ final as (
         {{ read_real('confidence_score') }} as confidence_score,
         {{ read_timestamp('created_at') }} as created_at,
         {{ read_timestamp('executed_at') }} as executed_at,
-        {{ read_timestamp('verified_at') }} as verified_at
+        {{ read_timestamp('verified_at') }} as verified_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

@@ -1,11 +1,10 @@
 with source as (
-    select *
-    from {{ ref('land_benchmark_runs') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_benchmark_runs')) }}
 ),
 
 final as (
     select
+        {{ surrogate_key(['id']) }} as benchmark_key,
         id as benchmark_id,
         run_id as benchmark_run_id,
         {{ benchmarked_contract('triggered_by') }} as contract_id,
@@ -20,7 +19,9 @@ final as (
         {{ read_boolean('passed') }} as has_passed,
         {{ read_boolean('drift_detected') }} as drift_detected,
         {{ read_boolean('is_golden') }} as is_golden,
-        {{ read_timestamp('created_at') }} as created_at
+        {{ read_timestamp('created_at') }} as created_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

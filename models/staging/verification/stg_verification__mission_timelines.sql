@@ -1,7 +1,5 @@
 with source as (
-    select *
-    from {{ ref('land_mission_timelines') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_mission_timelines')) }}
 ),
 
 final as (
@@ -25,7 +23,9 @@ final as (
         {{ read_integer('current_health_score') }} as health_score,
         {{ read_boolean('can_rollback') }} as can_rollback,
         {{ read_timestamp('started_at') }} as started_at,
-        {{ read_timestamp('completed_at') }} as completed_at
+        {{ read_timestamp('completed_at') }} as completed_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

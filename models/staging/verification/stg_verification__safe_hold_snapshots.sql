@@ -1,11 +1,10 @@
 with source as (
-    select *
-    from {{ ref('land_safe_hold_snapshots') }}
-    where {{ is_landed() }}
+    {{ landed(ref('land_safe_hold_snapshots')) }}
 ),
 
 final as (
     select
+        {{ surrogate_key(['id']) }} as snapshot_key,
         id as snapshot_id,
         nullif({{ trimmed('snapshot_type') }}, '') as snapshot_type,
         nullif({{ trimmed('status') }}, '') as snapshot_status,
@@ -17,7 +16,9 @@ final as (
         {{ read_boolean('is_validated') }} as is_validated,
         {{ read_timestamp('created_at') }} as created_at,
         {{ read_timestamp('validated_at') }} as validated_at,
-        {{ read_timestamp('restored_at') }} as restored_at
+        {{ read_timestamp('restored_at') }} as restored_at,
+        _landing_id,
+        _changed_at
     from source
 )
 

@@ -44,6 +44,7 @@ class Oracle:
     names: set[str] = field(default_factory=set)
     landed: Landed = field(default_factory=dict)
     known: dict[str, set[str | None]] = field(default_factory=dict)
+    read_at: dict[str, datetime] = field(default_factory=dict)
     quarantine: dict[Finding, tuple[str | None, bool]] = field(default_factory=dict)
 
     def refresh(self, database: Path, clock: datetime, *, full: bool = False) -> Expected:
@@ -55,7 +56,7 @@ class Oracle:
             full: Whether every table was built anew; dimensions keep their history, the rest knows nothing of before.
         """
         if full:
-            self.landed, self.known, self.quarantine = {}, {}, {}
+            self.landed, self.known, self.quarantine, self.read_at = {}, {}, {}, {}
         read = land(database)
         changes = self._changes(read, clock)
         self.landed = {**self.landed, **read}
@@ -106,6 +107,7 @@ class Oracle:
 
     def _changes(self, read: Landed, clock: datetime) -> list[Row]:
         found = []
+        self.read_at |= dict.fromkeys(read, clock)
         for table, (component, column) in CLOCKS.items():
             now = {row[KEYS[table]]: row for row in read.get(table, [])}
             before = {row[KEYS[table]]: row for row in self.landed.get(table, [])}
@@ -124,6 +126,8 @@ class Oracle:
                 "rows_updated": sum(key in known and before.get(key) != row for key, row in now.items()),
                 "rows_deleted": len(before.keys() - now.keys()) if table in read else 0,
                 "newest_at": max(moments, default=None),
+                "read_mode": "all" if table in self.read_at else None,
+                "exact_at": self.read_at.get(table),
                 "run_at": clock,
             })  # fmt: skip
             known.update(now)

@@ -44,7 +44,7 @@ final as (
         {{ surrogate_key(['ended.error_id']) }} as error_key,
         {{ time_key('ended.created_at') }} as time_key,
         coalesce(components.component_key, {{ unknown_key() }}) as component_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         ended.error_id,
         ended.error_type,

@@ -31,7 +31,7 @@ final as (
         coalesce(missions.mission_key, {{ unknown_key() }}) as mission_key,
         coalesce(components.component_key, {{ unknown_key() }}) as component_key,
         coalesce(tiers.tier_key, {{ unknown_key() }}) as tier_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         runs.playbook_run_id,
         runs.playbook_id,

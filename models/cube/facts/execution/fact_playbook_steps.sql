@@ -25,7 +25,7 @@ final as (
         {{ surrogate_key(['steps.step_run_id']) }} as step_key,
         {{ time_key('steps.created_at') }} as time_key,
         coalesce(components.component_key, {{ unknown_key() }}) as component_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         steps.step_run_id,
         steps.playbook_run_id,

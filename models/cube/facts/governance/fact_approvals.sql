@@ -28,8 +28,8 @@ final as (
         {{ surrogate_key(['requests.approval_id']) }} as approval_key,
         {{ time_key('requests.created_at') }} as time_key,
         coalesce(tiers.tier_key, {{ unknown_key() }}) as tier_key,
-        coalesce({{ surrogate_key(['approvers.actor_id']) }}, {{ unknown_key() }}) as actor_key,
-        coalesce({{ surrogate_key(['requesters.actor_id']) }}, {{ unknown_key() }}) as requester_key,
+        coalesce(approvers.actor_key, {{ unknown_key() }}) as actor_key,
+        coalesce(requesters.actor_key, {{ unknown_key() }}) as requester_key,
         coalesce(missions.mission_key, {{ unknown_key() }}) as mission_key,
 
         requests.approval_id,

@@ -30,7 +30,7 @@ final as (
         {{ time_key('checks.created_at') }} as time_key,
         coalesce(missions.mission_key, {{ unknown_key() }}) as mission_key,
         coalesce(tiers.tier_key, {{ unknown_key() }}) as tier_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         checks.compliance_id,
         checks.action_id,

@@ -16,7 +16,7 @@ final as (
     select
         {{ surrogate_key(['tasks.execution_task_id']) }} as task_key,
         {{ time_key('tasks.created_at') }} as time_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         tasks.execution_task_id,
         tasks.task_id,

@@ -13,7 +13,7 @@ final as (
     select
         {{ surrogate_key(['heartbeats.heartbeat_id']) }} as heartbeat_key,
         {{ time_key('heartbeats.created_at') }} as time_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         heartbeats.heartbeat_id,
         heartbeats.shard_id,

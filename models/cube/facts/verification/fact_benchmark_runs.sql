@@ -26,6 +26,7 @@ tiers as (
 
 asked as (
     select
+        benchmarks.benchmark_key,
         benchmarks.benchmark_id,
         benchmarks.benchmark_run_id,
         contracts.contract_id,
@@ -47,11 +48,11 @@ asked as (
 
 final as (
     select
-        {{ surrogate_key(['asked.benchmark_id']) }} as benchmark_key,
+        asked.benchmark_key,
         {{ time_key('asked.created_at') }} as time_key,
         coalesce(missions.mission_key, {{ unknown_key() }}) as mission_key,
         coalesce(tiers.tier_key, {{ unknown_key() }}) as tier_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         asked.benchmark_id,
         asked.benchmark_run_id,

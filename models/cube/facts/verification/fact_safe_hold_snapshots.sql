@@ -29,11 +29,11 @@ tiers as (
 
 final as (
     select
-        {{ surrogate_key(['snapshots.snapshot_id']) }} as snapshot_key,
+        snapshots.snapshot_key,
         {{ time_key('snapshots.created_at') }} as time_key,
         coalesce(missions.mission_key, {{ unknown_key() }}) as mission_key,
         coalesce(tiers.tier_key, {{ unknown_key() }}) as tier_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         snapshots.snapshot_id,
         snapshots.snapshot_type,

@@ -16,7 +16,7 @@ benchmarks as (
             order by
                 coalesce(created_at, {{ beginning() }}) desc,
                 {{ byte_order("coalesce(benchmark_run_id, '')") }} desc,
-                {{ surrogate_key(['benchmark_id']) }} desc
+                benchmark_key desc
         ) as recency
     from {{ ref('stg_verification__benchmark_runs') }}
 ),
@@ -39,12 +39,12 @@ tiers as (
 
 final as (
     select
-        {{ surrogate_key(['contracts.contract_id']) }} as execution_key,
+        contracts.contract_key as execution_key,
         {{ time_key('contracts.created_at') }} as time_key,
         coalesce(missions.mission_key, {{ unknown_key() }}) as mission_key,
         coalesce(components.component_key, {{ unknown_key() }}) as component_key,
         coalesce(tiers.tier_key, {{ unknown_key() }}) as tier_key,
-        coalesce({{ surrogate_key(['actors.actor_id']) }}, {{ unknown_key() }}) as actor_key,
+        coalesce(actors.actor_key, {{ unknown_key() }}) as actor_key,
 
         contracts.contract_id,
         contracts.action_type,

@@ -1,9 +1,10 @@
 {#- Grain: one operational table, as the last run found it: what was read, what had changed, what is in quarantine. -#}
 {%- set run = run_clock() %}
+{%- set there = tables_there() %}
 
 with changes as (
     {% for component, table in landed_tables() %}
-    {{ landing_changes(component, table, ref('land_' ~ table), run) }}
+    {{ landing_changes(component, table, ref('land_' ~ table), run, there) }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),
@@ -21,8 +22,15 @@ final as (
     select
         changes.*,
         coalesce(quarantine.quarantined, 0) as values_quarantined,
+        reads.read_mode,
+        {%- if var('unchanged_tables') %}
+        case when changes.source_table in ('{{ var('unchanged_tables') | join("', '") }}') then {{ run }} else reads.exact_at end as exact_at,
+        {%- else %}
+        reads.exact_at,
+        {%- endif %}
         {{ run }} as run_at
     from changes
+    left join {{ ref('landing_reads') }} as reads on reads.source_table = changes.source_table
     left join quarantine on quarantine.source_table = changes.source_table
 )
 

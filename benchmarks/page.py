@@ -1,0 +1,170 @@
+"""The page results.md, from the figures of results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from math import log
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).with_name("results.md")
+Kept = dict[str, Any]
+GROWING = {
+    "full build": "full",
+    "floor": "floor",
+    "1 % changed": "changed",
+    "reconcile": "reconcile",
+    "publish": "publish",
+    "peak memory of a full build": "full_peak_bytes",
+}
+
+
+def written(kept: Kept) -> Path:
+    """Write the page; its path."""
+    sections: dict[str, Callable[[Kept], Iterator[str]]] = {
+        "commands": _commands, "sizes": _sizes, "freshness": _freshness,
+    }  # fmt: skip
+    lines = [
+        "# Measured",
+        "",
+        "Written by `make bench` and `make freshness`; `README.md` says how, `results.json` has the figures.",
+    ]
+    for name, section in sections.items():
+        if name in kept:
+            told = kept[name]
+            lines += ["", *section(told["figures"]), "", *_machine(told["machine"])]
+    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return PAGE
+
+
+def _machine(told: dict[str, str]) -> Iterator[str]:
+    yield f"On {told['date']}: {told['machine']}; {told['versions']}; {told['load']}."
+
+
+def _commands(found: Kept) -> Iterator[str]:
+    yield from (
+        "## Commands",
+        "",
+        "Whole processes, from start to end; one run each, the middle of five for `--help`.",
+        "",
+        "| command | seconds | CPU seconds | peak memory |",
+        "|---|---:|---:|---:|",
+    )
+    for name, run in found.items():
+        yield f"| {name} | {run['seconds']:.2f} | {run['cpu_seconds']:.2f} | {_mib(run['peak_bytes'])} |"
+    yield ""
+    yield "Aims: `dbt build` under 60 s on two cores; `grace-dbt --help` under 0.5 s."
+
+
+def _sizes(found: Kept) -> Iterator[str]:
+    rows: tuple[tuple[str, Callable[[Kept], str]], ...] = (
+        ("full build, a process", lambda f: _seconds(f["full"])),
+        ("- CPU seconds", lambda f: _seconds(f["full_cpu"])),
+        ("- rows of facts a second", lambda f: f"{f['fact_rows'] / f['full']:,.0f}"),
+        ("- peak memory", lambda f: _mib(f["full_peak_bytes"])),
+        ("floor, a process", lambda f: _seconds(f["floor"])),
+        ("- CPU seconds", lambda f: _seconds(f["floor_cpu"])),
+        ("- full build / floor", lambda f: f"{f['full'] / f['floor']:.1f}"),
+        ("row-by-row loop, a process", lambda f: _seconds(f.get("loop"))),
+        ("- CPU seconds", lambda f: _seconds(f.get("loop_cpu"))),
+        ("- loop / full build", lambda f: f"{f['loop'] / f['full']:.1f}" if "loop" in f else ""),
+        ("1 % of the contracts changed, warm", lambda f: _seconds(f["changed"])),
+        ("- of that to publish", lambda f: _seconds(f["publish"])),
+        ("- floor over the whole, a process", lambda f: _seconds(f["changed_floor"])),
+        ("one row of one table changed, warm", lambda f: _seconds(f["one_row"])),
+        ("nothing changed, warm", lambda f: _seconds(f["unchanged"])),
+        ("reconcile, warm", lambda f: _seconds(f["reconcile"])),
+        ("peak memory of the warm process", lambda f: _mib(f["warm_peak_bytes"])),
+    )
+    sizes = sorted(map(int, found))
+    yield from (
+        "## Refresh by size",
+        "",
+        "Made-up histories of so many action contracts on SQLite. Full builds and changes of 1 % are measured in turn",
+        "with the baselines, up to 100,000 contracts three times, of which the middle one counts. No time counts",
+        "unless the baseline has the same rows of `fact_verification_executions`, all columns, as the snapshot; else",
+        "the run fails. Floor and loop make this one fact; a refresh makes the whole cube, checks it and publishes it.",
+        "",
+        f"| contracts | {' | '.join(f'{size:,}' for size in sizes)} |",
+        f"|---|{'---:|' * len(sizes)}",
+    )
+    for name, cell in rows:
+        yield f"| {name} | {' | '.join(cell(found[str(size)]) for size in sizes)} |"
+    if len(sizes) > 1:
+        yield ""
+        yield from _growth(found, sizes)
+    yield ""
+    yield from _targets(found)
+
+
+def _growth(found: Kept, sizes: list[int]) -> Iterator[str]:
+    """1 is in proportion; below, the fixed cost still shows."""
+    yield "How a time grows: the exponent between two sizes, where 1 means in proportion."
+    yield ""
+    yield f"| from, to | {' | '.join(f'{a:,} to {b:,}' for a, b in pairwise(sizes))} |"
+    yield f"|---|{'---:|' * (len(sizes) - 1)}"
+    for name, key in GROWING.items():
+        cells = (
+            f"{log(found[str(b)][key] / found[str(a)][key]) / log(b / a):.2f}"
+            for a, b in pairwise(sizes)
+        )
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _targets(found: Kept) -> Iterator[str]:
+    yield "| target | measured | met |"
+    yield "|---|---:|---|"
+    million, hundred = found.get("1000000"), found.get("100000")
+    ten = found.get("10000000")
+    largest = found[str(max(map(int, found)))]
+    rows: tuple[tuple[str, Kept | None, Callable[[Kept], float], float, bool], ...] = (
+        ("full build within 3 times the floor, at 1,000,000", million, lambda f: f["full"] / f["floor"], 3.0, False),
+        ("full build 60 times faster than the loop, at 100,000", hundred, lambda f: f["loop"] / f["full"], 60.0, True),
+        ("1 % of 1,000,000 changed under 5 s, warm", million, lambda f: f["changed"], 5.0, False),
+        ("nothing changed under 0.2 s, warm, at the largest size", largest, lambda f: f["unchanged"], 0.2, False),
+        ("one changed source under 3 s, warm, at the largest size", largest, lambda f: f["one_row"], 3.0, False),
+        ("peak memory under 1.5 GB at 10,000,000, in GB", ten,
+         lambda f: max(f["full_peak_bytes"], f["warm_peak_bytes"]) / 1e9, 1.5, False),
+    )  # fmt: skip
+    for name, figures, value, bound, at_least in rows:
+        if figures is None:
+            yield f"| {name} | | not measured |"
+            continue
+        found_value = value(figures)
+        met = found_value >= bound if at_least else found_value <= bound
+        yield f"| {name} | {found_value:.2f} | {'yes' if met else 'no'} |"
+
+
+def _freshness(found: Kept) -> Iterator[str]:
+    yield from (
+        "## Freshness",
+        "",
+        "The writer of `simulate --live` writes to a database with a history, each row in its own transaction, while",
+        "`grace-dbt refresh --every 2s` runs. Freshness is the time from the commit of a new row to the snapshot that",
+        "holds it, found by looking into every snapshot. The writer's commits are measured without the refresh, then",
+        "with it; a transaction that met a lock for a second was begun again. PostgreSQL runs without fsync.",
+        "",
+        "| database | rows/s asked | written | snapshots | freshness p50 | p95 | longest"
+        " | commit alone p50 / p95 | with refresh p50 / p95 | begun again |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    )
+    for name, by_rate in found.items():
+        for rate, run in by_rate.items():
+            alone, beside = run["alone"], run["beside"]
+            yield (
+                f"| {name} | {rate} | {beside['achieved_rate']:,.0f} | {run['snapshots']} |"
+                f" {_seconds(run['p50'])} s | {_seconds(run['p95'])} s | {_seconds(run['longest'])} s |"
+                f" {alone['commit_p50_ms']:g} / {alone['commit_p95_ms']:g} ms |"
+                f" {beside['commit_p50_ms']:g} / {beside['commit_p95_ms']:g} ms | {beside['retries']} |"
+            )
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"
