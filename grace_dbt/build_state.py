@@ -72,7 +72,7 @@ class BuildState:
         """Whether the build file and the published snapshot are still the ones that were left."""
         return (
             published is not None
-            and self.build == file_identity(settings.build_file)
+            and self.build == build_identity(settings)
             and self.snapshot == file_identity(Path(published.snapshot_path))
         )
 
@@ -82,7 +82,7 @@ class BuildState:
 
     def is_foreign(self, settings: Settings) -> bool:
         """Whether the build file was changed by other hands than dbt's."""
-        return not self.by_dbt and self.build != file_identity(settings.build_file)
+        return not self.by_dbt and self.build != build_identity(settings)
 
 
 def note_dbt(home: Path) -> None:
@@ -100,6 +100,12 @@ def next_clock(latest: datetime | None) -> datetime:
     """
     now = datetime.now(UTC)
     return now if latest is None else max(now, latest + timedelta(microseconds=1))
+
+
+def build_identity(settings: Settings) -> str:
+    """The same of the build file, with the write-ahead log that would be applied to it; a run that ends leaves none."""
+    log = settings.build_file.with_name(f"{settings.build_file.name}.wal")
+    return " ".join(filter(None, map(file_identity, (settings.build_file, log))))
 
 
 def file_identity(path: Path) -> str:

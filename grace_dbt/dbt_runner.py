@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ def run_dbt(
     if variables:
         arguments += ["--vars", json.dumps(variables)]
     manifest, runner = None, dbtRunner(callbacks=[listen])
+    # Of a log that can't be written, Python shows a traceback a line; a disk that is full is told by the run itself.
+    logging.raiseExceptions = False
     with _environment(environment):
         try:
             # Parsed each time: variables of the command line, and what the other targets name after a database.
@@ -119,6 +122,8 @@ def run_dbt(
         finally:
             if target != "sqlite":
                 _release_build_file()
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception  # dbt takes it for an error of its own
     if result.exception is not None:
         errors.append(str(result.exception))
     nodes = list(getattr(result.result, "results", None) or [])

@@ -35,19 +35,28 @@ def exclusive(settings: Settings, purpose: str) -> Iterator[None]:
     holder = settings.home / "lock.json"
     lock = FileLock(settings.home / "lock", timeout=0)
     try:
-        with lock:
-            record = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
-            holder.write_text(json.dumps(record))
-            yield
-    except PermissionError as error:
-        raise GraceError(
-            f"{error.filename} belongs to somebody else.", "Use a GRACE_HOME of your own."
-        ) from error
+        lock.acquire()
+        record = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
+        holder.write_text(json.dumps(record))
     except Timeout:
         raise BusyError(
             f"Another grace-dbt is at work here: {_describe(holder)}.",
             "Wait until it ends, or give this one its own GRACE_HOME.",
         ) from None
+    except PermissionError as error:
+        lock.release()
+        raise GraceError(
+            f"{error.filename} belongs to somebody else.", "Use a GRACE_HOME of your own."
+        ) from error
+    except OSError as error:
+        lock.release()
+        raise GraceError(
+            f"{holder} can't be written: {error.strerror}.", f"Make room under {settings.home}."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _describe(holder: Path) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace_dbt.build_file import damage_of, restore_history, set_aside_build
-from grace_dbt.build_state import BuildState, file_identity, next_clock
+from grace_dbt.build_state import BuildState, build_identity, file_identity, next_clock
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.locking import exclusive
+from grace_dbt.operational.backend import WAIT_SECONDS
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe, shapes_of, word_queries
@@ -42,6 +43,7 @@ UNTOUCHED = (
 ENVIRONMENT_MARKS = (
     "is locked",
     "no space",
+    "file too large",
     "disk is full",
     "permission denied",
     "read-only",
@@ -217,7 +219,7 @@ class _Refresh:
 
     def run(self) -> RefreshReport:
         """Do it, and record how it went."""
-        self.log.settle(self.published.run_id if self.published else None)
+        self.log.settle(self.published)
         if self._is_settled() and self._says_unchanged():
             return self._unchanged(Run.begin(self.clock, _command_line(), "probe"))
         run = Run.begin(self.clock, _command_line(), self._mode())
@@ -233,13 +235,24 @@ class _Refresh:
             self._check()
             return self._publish(run)
         except GraceError as error:
-            run.end(FAILED, error.message)
+            self._spoil(run, FAILED, error.message)
             raise
+        except OSError as error:
+            trouble = self._stopped(f"{error.filename}: {error.strerror}", ExitCode.ENVIRONMENT)
+            self._spoil(run, FAILED, trouble.message)
+            raise trouble from error
         except BaseException as error:
-            run.end(INTERRUPTED, f"{type(error).__name__} {error}".strip())
+            self._spoil(run, INTERRUPTED, f"{type(error).__name__} {error}".strip())
             raise
         finally:
             self.log.record(run)
+
+    def _spoil(self, run: Run, status: str, reason: str) -> None:
+        """Say why a run did not end well; once its snapshot is named, nothing can spoil it any more."""
+        published = self._published()
+        if published is None or published.run_id != run.run_id:
+            run.snapshot, run.rows_by_model = None, {}
+            run.end(status, reason)
 
     # What is to be done
 
@@ -471,7 +484,7 @@ class _Refresh:
         state = BuildState(
             run_id=published.run_id,
             inputs=self.inputs,
-            build=file_identity(self.settings.build_file),
+            build=build_identity(self.settings),
             snapshot=file_identity(Path(published.snapshot_path)),
             url=str(self.settings.operational),
             # A file that was written a moment ago may be written again under the same time.
@@ -586,6 +599,11 @@ class _Refresh:
 
     def _explained(self, reason: str, where: str = "The tables can't be compared") -> GraceError:
         """The error of a run that could not read or write, in whatever words it came."""
+        if "database is locked" in reason:  # and would be for whoever asks it now
+            return self._stopped(
+                f"{where}: another process has {self.settings.operational} locked for more than {WAIT_SECONDS:.0f} s",
+                ExitCode.ENVIRONMENT,
+            )
         try:
             require_tables(self.settings.operational, readable=landed_tables())
         except GraceError as trouble:

@@ -13,10 +13,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from grace_dbt.errors import GraceError
 from grace_dbt.settings import Settings
+
+if TYPE_CHECKING:
+    from grace_dbt.publishing import Published
 
 # Kept runs; a busy installation has some hundred a day.
 KEPT_RUNS = 20_000
@@ -54,7 +57,7 @@ class Run:
         watermarks: Largest readable time of each operational table, ISO 8601 in UTC.
         error_message: What stopped it, one line.
         snapshot: File name of the snapshot that it published.
-        pid: The process.
+        pid: The process; None where the log of its time was lost.
         checks: How often in a row the same process found nothing new.
     """
 
@@ -72,7 +75,7 @@ class Run:
     watermarks: dict[str, str] = field(default_factory=dict)
     error_message: str | None = None
     snapshot: str | None = None
-    pid: int = field(default_factory=os.getpid)
+    pid: int | None = field(default_factory=os.getpid)
     checks: int = 1
 
     @classmethod
@@ -101,6 +104,8 @@ class Run:
 
 COLUMNS = tuple(entry.name for entry in fields(Run))
 _JSON = ("rows_by_model", "watermarks")
+# A reader of the cube has no use for them.
+_UNPUBLISHED = ("pid", "checks")
 
 
 class RunLog:
@@ -127,20 +132,51 @@ class RunLog:
             ),
         )
 
-    def settle(self, published_by: str | None) -> None:
+    def settle(self, published: Published | None) -> None:
         """Say of runs that never ended what became of them; the caller holds the lock, so none of them lives.
 
+        What the log does not know of the run that published last the snapshot tells, and of the runs before as well
+        where the log was lost.
+
         Args:
-            published_by: The run whose snapshot is the current one: it got that far.
+            published: The current snapshot: its run got that far.
         """
+        got_through = published.run_id if published else None
         self._write(
             (
-                "update runs set status = case when run_id = ? then ? else ? end,"
-                " error_message = case when run_id = ? then null else 'the process ended before the run did' end"
-                " where status = ?",
-                [published_by, SUCCEEDED, INTERRUPTED, published_by, RUNNING],
+                "update runs set status = ?, error_message = ? where status = ? and run_id is not ?",
+                [INTERRUPTED, "the process ended before the run did", RUNNING, got_through],
             )
         )
+        try:
+            if published and got_through and not self.latest(1, SUCCEEDED, got_through):
+                self._take_over(published)
+        except sqlite3.Error as error:
+            self.trouble = f"earlier runs can't be read from {self.path}: {error}"
+
+    def _take_over(self, published: Published) -> None:
+        """Write down what a snapshot tells of its run, and of those before that are missing here."""
+        import duckdb
+
+        names = [name for name in COLUMNS if name not in _UNPUBLISHED]
+        selected = (
+            f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%g+00:00')" if name.endswith("_at") else name
+            for name in names
+        )
+        try:
+            with duckdb.connect(published.snapshot_path, read_only=True) as connection:
+                rows = connection.execute(
+                    f"select {', '.join(selected)} from main.cube_etl_metadata"
+                ).fetchall()
+        except duckdb.Error as error:
+            self.trouble = f"earlier runs can't be read from {published.snapshot_path}: {error}"
+            return
+        anew = ", ".join(f"{name} = excluded.{name}" for name in names)
+        upsert = (
+            f"insert into runs ({', '.join(names)}, checks) values ({', '.join('?' * len(names))}, 1)"
+            f" on conflict (run_id) do update set {anew} where run_id = ?"
+        )
+        self._write(*((upsert, [*row, published.run_id]) for row in rows))
 
     def latest(self, limit: int, status: str | None = None, run_id: str | None = None) -> list[Run]:
         """Runs, the newest first.
