@@ -42,6 +42,7 @@ UNTOUCHED = (
 # Words of a failure that lies in the surroundings and not in the project, the data or the build file.
 ENVIRONMENT_MARKS = (
     "is locked",
+    "lock timeout",
     "no space",
     "file too large",
     "disk is full",

@@ -151,8 +151,8 @@ class RunLog:
         try:
             if published and got_through and not self.latest(1, SUCCEEDED, got_through):
                 self._take_over(published)
-        except sqlite3.Error as error:
-            self.trouble = f"earlier runs can't be read from {self.path}: {error}"
+        except GraceError as error:
+            self.trouble = error.message
 
     def _take_over(self, published: Published) -> None:
         """Write down what a snapshot tells of its run, and of those before that are missing here."""

@@ -51,7 +51,11 @@ def _attach_server(connection: duckdb.DuckDBPyConnection, url: ServerUrl) -> Non
     words = ""
     if url.dialect == "postgres":
         secret["host"] = url.host
-        options = {**dict(url.tls), "connect_timeout": str(CONNECT_SECONDS)}
+        options = {
+            **dict(url.tls),
+            "connect_timeout": str(CONNECT_SECONDS),
+            "options": f"-c lock_timeout={WAIT_SECONDS:.0f}s",
+        }
         words = " ".join(f"{name}={_escaped(value)}" for name, value in options.items())
     else:
         # A time of type TIMESTAMP is told in the zone of the session; a large table takes its time.

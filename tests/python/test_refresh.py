@@ -21,6 +21,7 @@ from places import Place
 from grace_dbt import refresh as refreshing
 from grace_dbt.dbt_runner import run_dbt
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.operational.attach import attach_operational
 from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.probing import probe
 from grace_dbt.publishing import current
@@ -424,3 +425,22 @@ def test_wrong_options_are_wrong_usage(
     done = grace_cli.run("refresh", *options)
     assert done.returncode == 2
     assert reason in done.stderr
+
+
+def test_a_table_that_postgres_has_locked_is_not_waited_for_for_ever(
+    new_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = new_place("postgres")
+    place.run("create table t (v int)")
+    monkeypatch.setattr("grace_dbt.operational.attach.WAIT_SECONDS", 1.0)
+    assert place.server
+    with place.server.connect() as holder, duckdb.connect() as connection:
+        cursor = holder.cursor()
+        cursor.execute("begin")
+        cursor.execute("lock table t in access exclusive mode")
+        attach_operational(connection, OperationalUrl.parse(place.url))
+        with pytest.raises(duckdb.Error, match="lock timeout"):
+            connection.execute(
+                "select * from postgres_query('grace', 'select * from t')"
+            ).fetchall()
+        cursor.execute("rollback")
