@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.redaction import redacted
@@ -38,10 +42,12 @@ class Notifier:
         """Fail on a target that can never be told.
 
         Raises:
-            GraceError: A command has no words, or an open quote.
+            GraceError: A command has no words, or an open quote; a URL has no host, or a port that is none.
         """
         for target in self.targets:
-            if not _is_webhook(target):
+            if _is_webhook(target):
+                _require_url(target)
+            else:
                 _words(target)
 
     def failed(self, error: GraceError) -> list[str]:
@@ -54,7 +60,7 @@ class Notifier:
         since = known.get("since") or datetime.now(UTC).isoformat(timespec="seconds")
         told = set(known.get("told", ()))
         notice = {"event": "failure", "since": since, "error": redacted(error.message)}
-        troubles = self._send(notice, [t for t in self.targets if t not in told], told)
+        troubles = self._send(notice, [t for t in self.targets if _key(t) not in told], told)
         return troubles + self._keep({"since": since, "told": sorted(told)})
 
     def succeeded(self) -> list[str]:
@@ -67,9 +73,9 @@ class Notifier:
         if not known:
             return []
         reached: set[str] = set()
-        waiting = [target for target in self.targets if target in known.get("told", ())]
+        waiting = [target for target in self.targets if _key(target) in known.get("told", ())]
         troubles = self._send({"event": "recovery", "since": known.get("since")}, waiting, reached)
-        left = sorted(set(waiting) - reached)
+        left = sorted(set(map(_key, waiting)) - reached)
         return troubles + self._keep({"since": known.get("since"), "told": left} if left else None)
 
     def _send(self, notice: dict[str, Any], targets: Sequence[str], told: set[str]) -> list[str]:
@@ -78,11 +84,16 @@ class Notifier:
         for target in targets:
             try:
                 (_post if _is_webhook(target) else _run)(target, notice)
-                told.add(target)
-            except (OSError, subprocess.SubprocessError, ValueError) as error:
-                shown = redacted(target.split("?")[0])
+                told.add(_key(target))
+            except (OSError, subprocess.SubprocessError, HTTPException, ValueError) as error:
+                # What a command is given may be a secret, and the path of a webhook often is one.
+                reason = (
+                    type(error).__name__
+                    if isinstance(error, ValueError | subprocess.SubprocessError)
+                    else error
+                )
                 troubles.append(
-                    f"{shown} could not be told of the {notice['event']}: {redacted(str(error))}"
+                    f"{_shown(target)} could not be told of the {notice['event']}: {reason}"
                 )
         return troubles
 
@@ -110,6 +121,32 @@ class Notifier:
 
 def _is_webhook(target: str) -> bool:
     return target.startswith(("http://", "https://"))
+
+
+def _key(target: str) -> str:
+    """What a target is known by in the file: never itself."""
+    return hashlib.sha256(target.encode()).hexdigest()[:16]
+
+
+def _shown(target: str) -> str:
+    """A target as it may be printed."""
+    if _is_webhook(target):
+        return f"{target.split(':', maxsplit=1)[0]}://{urlsplit(target).hostname}/..."
+    return shlex.split(target)[0]
+
+
+def _require_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\s\x00-\x1f]", url)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise GraceError(
+            "A URL of --notify can't be read.",
+            "Give an address such as https://hooks.example.org/grace.",
+            ExitCode.USAGE,
+        )
 
 
 def _words(command: str) -> list[str]:

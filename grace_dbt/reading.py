@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ ALIAS = "cube"
 # How often a reader follows the pointer anew when its snapshot goes away under it. Each time a publication has to end
 # between two system calls, and leave three snapshots behind that are newer.
 ATTEMPTS = 20
+# Functions that look like a SELECT and change what later queries do.
+_REFUSED = re.compile(
+    r"\b(?:enable_logging|disable_logging|truncate_duckdb_logs|write_log|(?:en|dis)able_profiling)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,12 @@ class Snapshot:
                 "Ask with SELECT; for a table of your own, take the rows along as CSV or JSON.",
                 ExitCode.USAGE,
             )
+        if found := _REFUSED.search(sql):
+            raise GraceError(
+                f"A snapshot is only read: {found[0]} is refused.",
+                "It would change what other queries do.",
+                ExitCode.USAGE,
+            )
         return cursor.execute(statements[0], parameters)
 
 
@@ -260,7 +272,14 @@ def _held(settings: Settings) -> tuple[Published, int]:
                 f"The snapshot {path} can't be opened: {error.strerror}.",
                 "Its readers need the right to read it and its directory.",
             ) from error
-        fcntl.flock(hold, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(hold, fcntl.LOCK_SH)
+        except OSError as error:
+            os.close(hold)
+            raise GraceError(
+                f"The snapshot {path} can't be held: {error.strerror}.",
+                "Keep it on a file system that has locks.",
+            ) from error
         if os.fstat(hold).st_nlink:
             return published, hold
         os.close(hold)  # it was deleted before it could be held

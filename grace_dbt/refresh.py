@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from grace_dbt.build_file import damage_of, restore_history, set_aside_build
 from grace_dbt.build_state import BuildState, build_identity, file_identity, next_clock
 from grace_dbt.dbt_runner import DbtOutcome, run_dbt
-from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.errors import ExitCode, GraceError, unforeseen
 from grace_dbt.locking import exclusive
 from grace_dbt.operational.backend import WAIT_SECONDS
 from grace_dbt.operational.marks import database_mark
@@ -21,7 +22,16 @@ from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe, shapes_of, word_queries
 from grace_dbt.publishing import Published, current, publish
 from grace_dbt.redaction import redacted
-from grace_dbt.runs import FAILED, INTERRUPTED, PUBLISHED_RUNS, SUCCEEDED, UNCHANGED, Run, RunLog
+from grace_dbt.runs import (
+    FAILED,
+    INTERRUPTED,
+    PUBLISHED_RUNS,
+    SUCCEEDED,
+    UNCHANGED,
+    Run,
+    RunLog,
+    clock_of,
+)
 from grace_dbt.settings import Settings, project_directory, project_fingerprint
 
 if TYPE_CHECKING:
@@ -42,6 +52,7 @@ UNTOUCHED = (
 # Words of a failure that lies in the surroundings and not in the project, the data or the build file.
 ENVIRONMENT_MARKS = (
     "is locked",
+    "lock on file",
     "lock timeout",
     "no space",
     "file too large",
@@ -51,15 +62,8 @@ ENVIRONMENT_MARKS = (
     "too many open files",
 )
 # Words of a failure that lies in the build file.
-DAMAGE_MARKS = (
-    "not a database",
-    "malformed",
-    "io error",
-    "not a valid duckdb",
-    "corrupt",
-    "invalidated",
-    "checksum",
-)
+# Words of a failure that may lie in the build file, or in the operational database: the file itself then says.
+DAMAGE_MARKS = ("io error", "not a valid duckdb", "corrupt", "invalidated", "checksum")
 RUN_TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 Progress = Callable[[str, int, int], None]
@@ -212,6 +216,7 @@ class _Refresh:
         self.inputs = _inputs()
         self.former = BuildState.read(settings.home)
         self.published = self._published()
+        self.began = datetime.now(UTC)
         self.clock = next_clock(self._latest_clock())
         # Taken before a row is read: what commits from now on is found by the next refresh.
         self.mark = database_mark(settings.operational)
@@ -227,11 +232,14 @@ class _Refresh:
         self.log.record(run)
         try:
             if run.mode == "incremental":
-                changed = self._land_what_changed()
-                if not changed and not self.scope.reads_again:
-                    return self._unchanged(run)
-                self._build_on(changed)
-            else:
+                try:
+                    changed = self._land_what_changed()
+                    if not changed and not self.scope.reads_again:
+                        return self._unchanged(run)
+                    self._build_on(changed)
+                except DamagedBuildError:
+                    run.mode = "complete"
+            if run.mode != "incremental":
                 self._build_everything(full=run.mode == "full")
             self._check()
             return self._publish(run)
@@ -242,11 +250,15 @@ class _Refresh:
             trouble = self._stopped(f"{error.filename}: {error.strerror}", ExitCode.ENVIRONMENT)
             self._spoil(run, FAILED, trouble.message)
             raise trouble from error
+        except Exception as error:
+            self._spoil(run, FAILED, unforeseen(error).message)
+            raise unforeseen(error) from error
         except BaseException as error:
             self._spoil(run, INTERRUPTED, f"{type(error).__name__} {error}".strip())
             raise
         finally:
-            self.log.record(run)
+            if run.status != UNCHANGED:
+                self.log.record(run)
 
     def _spoil(self, run: Run, status: str, reason: str) -> None:
         """Say why a run did not end well; once its snapshot is named, nothing can spoil it any more."""
@@ -302,7 +314,7 @@ class _Refresh:
         self.shapes |= found.shapes
         self.probes |= found.queries
         asked = set(tables) if self.scope.reads_again else found.changed
-        self.proven = sorted(set(tables) - asked)
+        self.proven = sorted(table for table in set(tables) - asked if found.shapes[table])
         if asked:
             models = [f"land_{table}" for table in sorted(asked)]
             self._dbt("Reading tables", "run", "--select", *models)
@@ -315,8 +327,10 @@ class _Refresh:
         words = [f"land_{word}" if word in tables else word for word in self.scope.select]
         ancestors = [f"+{word},path:models/landing" for word in words]
         command = ["ls", "--quiet", "--resource-type", "model", "--output", "name", "--select"]
-        found = run_dbt([*command, *ancestors], self.settings).listed
-        chosen = [table for table in tables if f"land_{table}" in found]
+        listing = run_dbt([*command, *ancestors], self.settings)
+        if not listing.success:
+            raise self._failure(listing)
+        chosen = [table for table in tables if f"land_{table}" in listing.listed]
         if not chosen:
             raise GraceError(
                 f"Nothing that is landed is selected by: {' '.join(self.scope.select)}.",
@@ -391,6 +405,7 @@ class _Refresh:
         variables = {
             "run_started_at": self.clock.strftime(RUN_TIME),
             "unchanged_tables": self.proven,
+            "changes_since": self._published_clock(),
             **self.scope.variables(),
         }
         outcome = run_dbt(
@@ -418,8 +433,11 @@ class _Refresh:
             return
         self._tell("Asking which contract is broken")
         others = ("--exclude", "resource_type:unit_test", "source:*", "tag:batched")
+        suspects = [
+            f"{name},config.severity:warn" if outcome.success else name for name in self.built
+        ]
         single = run_dbt(
-            ["test", "--no-write-json", "--select", *self.built, *others],
+            ["test", "--no-write-json", "--select", *suspects, *others],
             self.settings,
             variables=asked,
         )
@@ -441,8 +459,9 @@ class _Refresh:
             self._write_runs(connection, run)
 
         self.published = publish(
-            self.settings, self.clock, cube_tables(), run_id=run.run_id, fill=fill
+            self.settings, self.began, cube_tables(), run_id=run.run_id, fill=fill
         )
+        run.end(SUCCEEDED)  # the log has the time that it took to the end
         self._keep_state()
         return self._report(run)
 
@@ -454,17 +473,15 @@ class _Refresh:
             self.log.trouble = error.message
             earlier = []
         rows = [run, *(other for other in earlier if other.run_id != run.run_id)]
-        names = [
-            name
-            for (name,) in connection.execute(
-                "select column_name from duckdb_columns() where database_name = 'snapshot'"
-                " and table_name = 'cube_etl_metadata' order by column_index"
-            ).fetchall()
-        ]
-        connection.executemany(
-            f"insert into snapshot.main.cube_etl_metadata ({', '.join(names)})"
-            f" values ({', '.join('?' * len(names))})",
-            [[row.published_as(name) for name in names] for row in rows],
+        columns = connection.execute(
+            "select column_name, data_type from duckdb_columns() where database_name = 'snapshot'"
+            " and table_name = 'cube_etl_metadata' order by column_index"
+        ).fetchall()
+        lines = [{name: row.published_as(name) for name, _ in columns} for row in rows]
+        connection.execute(
+            "insert into snapshot.main.cube_etl_metadata by name"
+            f" select unnest(from_json(?, '{json.dumps([dict(columns)])}'), recursive := true)",
+            [json.dumps(lines)],
         )
 
     def _unchanged(self, run: Run) -> RefreshReport:
@@ -472,7 +489,7 @@ class _Refresh:
         self.published = self.published or current(self.settings)
         run.mode = "probe"
         run.end(UNCHANGED)
-        self.log.record(run)
+        self.log.record_unchanged(run)
         self._keep_state()
         return self._report(run)
 
@@ -491,7 +508,7 @@ class _Refresh:
             # A file that was written a moment ago may be written again under the same time.
             mark=self.mark.text if self.mark and self.mark.settled and everywhere else None,
             clock=self.clock.isoformat(),
-            checked_at=self.clock.isoformat()
+            checked_at=self.began.isoformat()
             if everywhere or former is None
             else former.checked_at,
             due_at=due_at,
@@ -562,11 +579,18 @@ class _Refresh:
         except GraceError:
             return None
 
+    def _published_clock(self) -> str | None:
+        """The clock of the run that published last: what landed since is new to whoever reads the next snapshot."""
+        if self.published is None or not self.published.run_id or self.scope.full:
+            return None
+        clock = datetime.fromisoformat(clock_of(self.published.run_id))
+        return clock.strftime(RUN_TIME)
+
     def _latest_clock(self) -> datetime | None:
         """The clock of the latest run that is known of, be it one that failed."""
         known = [self.former.clock] if self.former else []
-        if self.published:
-            known.append(self.published.as_of)
+        if self.published and self.published.run_id:
+            known.append(clock_of(self.published.run_id))
         try:
             known += [run.clock for run in self.log.latest(1)]
         except GraceError as error:
@@ -615,9 +639,11 @@ class _Refresh:
         reason = redacted(" ".join(reason.split()))[:300]
         if _is_outside(reason):
             return self._stopped(f"{where}: {reason}", ExitCode.ENVIRONMENT)
-        if any(mark in reason.lower() for mark in DAMAGE_MARKS):
-            return DamagedBuildError(reason, "", ExitCode.ENVIRONMENT)
-        return self._stopped(f"{where}: {reason}", ExitCode.BAD)
+        if not any(mark in reason.lower() for mark in DAMAGE_MARKS):
+            return self._stopped(f"{where}: {reason}", ExitCode.BAD)
+        damage = damage_of(self.settings.build_file)
+        stopped = self._stopped(f"{where}: {reason}", ExitCode.ENVIRONMENT)
+        return DamagedBuildError(damage, stopped.hint) if damage else stopped
 
     def _stopped(self, message: str, code: ExitCode) -> GraceError:
         log = self.settings.home / "logs" / "dbt.log"
@@ -670,8 +696,12 @@ def _complete(run: Run, connection: DuckDBPyConnection) -> None:
 
 
 def _command_line() -> str:
-    """What was typed, without a password."""
-    return redacted(" ".join(["grace-dbt", *sys.argv[1:]]))
+    """What was typed, without a password; whom --notify names may be a secret as well."""
+    words, hidden = ["grace-dbt"], False
+    for word in sys.argv[1:]:
+        words.append("***" if hidden else "--notify=***" if word.startswith("--notify=") else word)
+        hidden = word == "--notify"
+    return redacted(" ".join(words))
 
 
 def _is_outside(reason: str) -> bool:

@@ -58,7 +58,7 @@ class Run:
         error_message: What stopped it, one line.
         snapshot: File name of the snapshot that it published.
         pid: The process; None where the log of its time was lost.
-        checks: How often in a row the same process found nothing new.
+        checks: How often in a row the process found nothing new, from the first look at `started_at` on.
     """
 
     run_id: str
@@ -86,7 +86,7 @@ class Run:
     @property
     def clock(self) -> str:
         """The clock (UTC) under which it ran, ISO 8601."""
-        return datetime.strptime(self.run_id, _RUN_ID).replace(tzinfo=UTC).isoformat()
+        return clock_of(self.run_id)
 
     def published_as(self, column: str) -> object:
         """The value of a column of `cube_etl_metadata`."""
@@ -131,6 +131,21 @@ class RunLog:
                 [KEPT_RUNS],
             ),
         )
+
+    def record_unchanged(self, run: Run) -> None:
+        """Write down a run that found nothing new; where the process has just written another one, that counts up."""
+        try:
+            former = next(iter(self.latest(2)), None)
+            if former is not None and former.run_id == run.run_id:
+                former = next(iter(self.latest(2)[1:]), None)
+        except GraceError as error:
+            self.trouble = error.message
+            return
+        if former is not None and (former.status, former.pid) == (UNCHANGED, run.pid):
+            self._write(("delete from runs where run_id = ?", [run.run_id]))
+            run.run_id, run.started_at = former.run_id, former.started_at
+            run.checks = former.checks + 1
+        self.record(run)
 
     def settle(self, published: Published | None) -> None:
         """Say of runs that never ended what became of them; the caller holds the lock, so none of them lives.
@@ -225,6 +240,11 @@ class RunLog:
             connection.close()
             raise
         return connection
+
+
+def clock_of(run_id: str) -> str:
+    """The clock (UTC) of a run, ISO 8601."""
+    return datetime.strptime(run_id, _RUN_ID).replace(tzinfo=UTC).isoformat()
 
 
 def _run(values: Mapping[str, Any]) -> Run:

@@ -32,6 +32,7 @@ Target = Annotated[
 # Whatever a command does not know itself goes to dbt as it is.
 PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
+_LONGEST = 366 * 86400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -47,6 +48,10 @@ def moment(text: str) -> datetime:
         raise GraceError(
             f"'{text}' is no time.", "Use ISO 8601, e.g. 2025-11-30T12:00:00Z.", ExitCode.USAGE
         ) from None
+    if not 1900 <= found.year <= 9000:
+        raise GraceError(
+            f"'{text}' is no time of Grace.", "Name a year from 1900 to 9000.", ExitCode.USAGE
+        )
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -58,10 +63,10 @@ def duration(text: str) -> float:
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not seconds:
+    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= _LONGEST:
         raise GraceError(
             f"'{text}' is no length of time.",
-            "Use a number with ms, s, m, h or d, e.g. 2s, 5m or 1h30m.",
+            "Use a number with ms, s, m, h or d, e.g. 2s, 5m or 1h30m; a year at most.",
             ExitCode.USAGE,
         )
     return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -79,8 +80,8 @@ def refresh(
     notify: Annotated[
         list[str] | None,
         typer.Option(
-            envvar="GRACE_NOTIFY",
-            help="Command or http(s) URL that is told once of a failure, and once of the recovery.",
+            help="Command or http(s) URL that is told once of a failure, and once of the recovery."
+            " Default: GRACE_NOTIFY, one a line.",
             show_default=False,
         ),
     ] = None,
@@ -115,7 +116,10 @@ def refresh(
         select=tuple(select or ()),
     )
     settings = Settings.load(db)
-    notifier = Notifier(settings, tuple(notify or ()))
+    told = notify if notify is not None else os.environ.get("GRACE_NOTIFY", "").splitlines()
+    notifier = Notifier(settings, tuple(told))
+    if scope.since and scope.until and scope.since >= scope.until:
+        raise GraceError("--from is not before --to.", "Name a span of time.", ExitCode.USAGE)
     if every is not None:
         seconds = duration(every)
         if not scope.is_plain:

@@ -61,7 +61,7 @@ def runs(
         facts = Table(show_header=False, box=None)
         for name, value in vars(found[0]).items():
             lines = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else [value]
-            facts.add_row(name, Text("\\n".join("" if v is None else str(v) for v in lines)))
+            facts.add_row(name, Text("\n".join("" if v is None else str(v) for v in lines)))
         to_terminal().print(facts)
         return
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True)

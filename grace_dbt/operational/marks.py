@@ -54,6 +54,7 @@ def _file_mark(path: Path, dialect: str) -> Mark | None:
     In WAL mode frames are written before they are committed, and the commit itself shows in shared memory alone.
     """
     now = time.time_ns()
+    path = path.resolve()  # the other files stand beside the one that a link names
     log = Path(f"{path}-wal" if dialect == "sqlite" else f"{path}.wal")
     journal = Path(f"{path}-journal")
     parts = [dialect]

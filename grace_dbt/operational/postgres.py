@@ -416,10 +416,15 @@ class PostgresBackend(Backend):
             cursor.execute(sql, values or None)
             return cursor.fetchall()
 
-    def mark(self) -> str:
-        """Which transactions the next statement could see: equal texts mean that none has ended in between."""
+    def mark(self) -> str | None:
+        """Which transactions the next statement could see: equal texts mean that none has ended in between.
+
+        A standby does not tell which transactions are going on, so it has no mark.
+        """
+        if self.finds("select 1 where pg_is_in_recovery()"):
+            return None
         [(text,)] = self._rows(
-            "select concat_ws(' ', pg_postmaster_start_time(), pg_is_in_recovery(), d.oid, txid_current_snapshot())"
+            "select concat_ws(' ', pg_postmaster_start_time(), d.oid, txid_current_snapshot())"
             " from pg_database as d where d.datname = current_database()"
         )
         return str(text)

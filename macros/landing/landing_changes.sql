@@ -35,18 +35,22 @@
 
 {#-
     One row about one landing model: rows there now, and rows that the run at `run` found new, changed or gone. `there` is what
-    tables_there found.
+    tables_there found. With var `changes_since`, what earlier runs found after that moment counts as well: they landed it and
+    published nothing.
 -#}
 {% macro landing_changes(component, table, landing, run, there) %}
     {% set is_there = table in there %}
+    {% set since = timestamp_literal(var('changes_since')) if var('changes_since') else none %}
+    {% set is_changed = '_changed_at > ' ~ since if since else '_changed_at = ' ~ run %}
+    {% set is_new = '_first_seen_at > ' ~ since if since else '_first_seen_at = ' ~ run %}
     select
         '{{ component }}' as component,
         '{{ table }}' as source_table,
         {{ truth(not is_there) }} as is_missing,
         {{ 'count(case when not _is_deleted then 1 end)' if is_there else '0' }} as rows_read,
-        count(case when _changed_at = {{ run }} and _first_seen_at = {{ run }} and not _is_deleted then 1 end) as rows_inserted,
-        count(case when _changed_at = {{ run }} and _first_seen_at < {{ run }} and not _is_deleted then 1 end) as rows_updated,
-        count(case when _changed_at = {{ run }} and _is_deleted then 1 end) as rows_deleted,
+        count(case when {{ is_changed }} and {{ is_new }} and not _is_deleted then 1 end) as rows_inserted,
+        count(case when {{ is_changed }} and not {{ is_new }} and not _is_deleted then 1 end) as rows_updated,
+        count(case when {{ is_changed }} and _is_deleted then 1 end) as rows_deleted,
         max(case when not _is_deleted and {{ is_in_span('_occurred_at') }} then _occurred_at end) as newest_at
     from {{ landing }}
 {% endmacro %}

@@ -5,7 +5,10 @@
         ~ " where source_table = '" ~ table ~ "')") }}
 {% endmacro %}
 
-{#- How rows were read stands in the model's own SQL; a table that is missing was not read, and its row stays as it was. -#}
+{#-
+    How rows were read stands in the model's own SQL; a table that is missing was not read, and its row stays as it was. What a
+    backfill brought says nothing of what came after the last look: the next window begins where it would have begun.
+-#}
 {% macro set_landing_read(table) %}
     {% set reads = ref('landing_reads') %}
     {% set mode = model['compiled_code'].partition('-- rows read: ')[2].partition('\n')[0] if execute else 'none' %}
@@ -13,9 +16,10 @@
         {{ return('') }}
     {% endif %}
     {{ return(
-        'update ' ~ reads ~ " set read_mode = '" ~ mode ~ "', exact_at = " ~ (run_clock() if mode == 'all' else 'exact_at')
-        ~ ', rows_there = (select count(*) from ' ~ this ~ ' where not _is_deleted), newest_at = (select max(_occurred_at) from '
-        ~ this ~ ' where not _is_deleted and ' ~ is_in_span('_occurred_at') ~ ") where source_table = '" ~ table ~ "'"
+        'update ' ~ reads ~ ' set rows_there = (select count(*) from ' ~ this ~ ' where not _is_deleted)'
+        ~ (", read_mode = '" ~ mode ~ "', newest_at = (select max(_occurred_at) from " ~ this ~ ' where not _is_deleted and '
+        ~ is_in_span('_occurred_at') ~ ')' if mode != 'backfill' else '')
+        ~ (', exact_at = ' ~ run_clock() if mode == 'all' else '') ~ " where source_table = '" ~ table ~ "'"
     ) }}
 {% endmacro %}
 

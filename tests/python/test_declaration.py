@@ -17,7 +17,15 @@ LABELS = {"public", "internal", "restricted"}
 MUTABILITY = {"mutable", "append_only", "immutable"}
 LOGICAL_TYPES = {"text", "integer", "real", "boolean", "timestamp", "json", "blob"}
 
-TABLE_META = {"owner", "grain", "mutability", "retention", "governance_label", "indexes"}
+TABLE_META = {
+    "owner",
+    "grain",
+    "mutability",
+    "retention",
+    "governance_label",
+    "indexes",
+    "open_while",
+}
 COLUMN_META = {"default", "pii", "accepted_values", "range", "format", "hash_input"}
 # The inputs of the two chain hashes, as their writers compute them.
 HASH_INPUTS = {

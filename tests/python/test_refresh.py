@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -444,3 +447,69 @@ def test_a_table_that_postgres_has_locked_is_not_waited_for_for_ever(
                 "select * from postgres_query('grace', 'select * from t')"
             ).fetchall()
         cursor.execute("rollback")
+
+
+def test_the_rows_of_a_run_that_was_stopped_are_counted_by_the_next(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: Any) -> None:
+        raise GraceError("stopped", "here")
+
+    installation.add("d")
+    with monkeypatch.context() as patched:
+        patched.setattr(refreshing._Refresh, "_build_on", stopped)
+        with pytest.raises(GraceError, match="stopped"):
+            installation.refresh()
+    report = installation.refresh()
+    assert {s.table: s.inserted for s in report.sources if s.inserted} == {"action_contracts": 1}
+
+
+def test_bit_rot_in_the_build_file_is_mended(installation: Installation) -> None:
+    """Neither size nor time of the file tell of it: a block that is read does."""
+    build = installation.settings.build_file
+    times, content = build.stat(), bytearray(build.read_bytes())
+    for place in range(64 * 1024, len(content), 128 * 1024):
+        content[place : place + 64] = b"\xff" * 64
+    build.write_bytes(content)
+    os.utime(build, ns=(times.st_atime_ns, times.st_mtime_ns))
+    installation.add("d")
+    report = installation.refresh()
+    assert "could not be gone on from" in " ".join(report.warnings)
+    assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
+
+
+def test_a_build_that_another_process_writes_is_left_alone(installation: Installation) -> None:
+    (installation.settings.home / "build.json").unlink()
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True);"
+         " time.sleep(600)", str(installation.settings.build_file)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(GraceError, match="lock") as caught:
+            installation.refresh()
+    finally:
+        holder.kill()
+        holder.wait()
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert not list(installation.settings.home.glob("build.damaged-*"))
+
+
+def test_looks_of_one_process_that_find_nothing_are_one_run(installation: Installation) -> None:
+    for _ in range(3):
+        installation.refresh()
+    first, *others = RunLog(installation.settings).latest(10)
+    assert (first.status, first.checks) == ("unchanged", 3)
+    assert [run.status for run in others] == ["succeeded"]
+
+
+def test_what_is_named_to_be_notified_is_not_recorded(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys, "argv", ["grace-dbt", "refresh", "--notify", "https://h/secret", "--notify=secret"]
+    )
+    installation.refresh()
+    [run] = RunLog(installation.settings).latest(1)
+    assert run.command == "grace-dbt refresh --notify *** --notify=***"

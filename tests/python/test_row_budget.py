@@ -140,7 +140,7 @@ def test_a_table_over_the_budget(dialect: str, landing: Callable[[str], Landing]
     assert it.land("2025-11-14 13:15:00", **OVER, **SPAN) == {
         "old": "tier_2", "gone": "deleted", "open and gone": "deleted", "late": "tier_1",
     }  # fmt: skip
-    assert it.state() == ("backfill", "2025-11-14 13:00:00", 11)
+    assert it.state() == ("window", "2025-11-14 13:00:00", 11)
 
     # Whatever is left is found by a reconcile.
     assert it.land("2025-11-14 13:20:00", **OVER, reconcile=True) == {

@@ -57,8 +57,10 @@ GRAINS: dict[str, tuple[str, ...]] = {
     "cube_daily_verification_by_action_type": (*_DAY, "action_type"),
     "cube_hourly_verification_by_action_type": (*_HOUR, "action_type"),
 }
-# The calendar is compared by itself, and the log of runs is held against the runs where they are tested.
-TABLES = frozenset(GRAINS) | {"dim_time", "cube_etl_metadata"}
+# The calendar is compared by itself.
+TABLES = frozenset(GRAINS) | {"dim_time"}
+# No row of Grace tells of it: it is held against the runs where these are tested.
+LOG_OF_RUNS = "cube_etl_metadata"
 # Columns that the runs themselves write.
 RUN_STAMPS = {"quarantine_key", "first_run_at", "last_run_at", "resolved_at"}
 
@@ -104,13 +106,9 @@ class Published:
             return [column[0] for column in cursor.description or []], cursor.fetchall()
 
     def tables(self) -> set[str]:
-        """The names of the tables."""
-        return {
-            name
-            for (name,) in self.query("select table_name from duckdb_tables() where not internal")[
-                1
-            ]
-        }
+        """The names of the tables, without the log of runs."""
+        _, found = self.query("select table_name from duckdb_tables() where not internal")
+        return {name for (name,) in found} - {LOG_OF_RUNS}
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table; what belongs to runs is left out, whether a finding is open is kept."""
