@@ -385,7 +385,10 @@ class _Refresh:
             return ""
         if self.former is not None and self.former.is_foreign(self.settings):
             return "it was changed by other hands"
-        return damage_of(self.settings.build_file)
+        damage = damage_of(self.settings.build_file)
+        if damage is not None and _is_outside(damage):
+            raise self._stopped(f"The build file can't be opened: {damage}", ExitCode.ENVIRONMENT)
+        return damage
 
     def _begin_anew(self, trouble: str) -> None:
         """Set a build file aside, and give the next one the history that was published last."""
