@@ -29,11 +29,13 @@ class Probe:
 
     Attributes:
         changed: Tables that differ from what was landed, or that only their landing model can tell of.
+        unasked: The latter.
         shapes: Columns of each landed table, as text.
         queries: What asks each table, to be kept for the next look.
     """
 
     changed: set[str]
+    unasked: set[str]
     shapes: dict[str, str]
     queries: dict[str, str]
 
@@ -68,16 +70,18 @@ def probe(
         worded = {table: queries[table] for table in same if table in queries}
         worded |= word_queries(settings, sorted(set(tables) - set(worded)))
         connection.execute(f"attach {quoted(settings.build_file)} as build (read_only)")
-        changed = set(tables) - same
+        changed, unasked = set(tables) - same, set[str]()
         # One that was missing and still is has no rows to ask; those that were landed from it stay.
         for table in sorted(table for table in same if found[table]):
             landed = connection.execute(
                 "select count(*), coalesce(sum(_row_hash), 0)"
                 f" from build.landing.land_{table} where not _is_deleted"
             ).fetchall()
-            if landed[0][0] > ASKED_UP_TO or connection.execute(worded[table]).fetchall() != landed:
+            if landed[0][0] > ASKED_UP_TO:
+                unasked.add(table)
+            elif connection.execute(worded[table]).fetchall() != landed:
                 changed.add(table)
-    return Probe(changed, found, worded)
+    return Probe(changed | unasked, unasked, found, worded)
 
 
 def shapes_of(settings: Settings, tables: list[str]) -> dict[str, str]:

@@ -42,12 +42,8 @@ if TYPE_CHECKING:
 TESTS = ("resource_type:test", "resource_type:unit_test")
 EVERYTHING = ("--select", "+path:models/cube", "int_time__due", "--exclude", *TESTS)
 CONTRACTS = ("contracts_that_stop", "contracts_that_warn")
-# Views say the same as before, and the tables of this run's first step are done.
-UNTOUCHED = (
-    "path:models/landing",
-    "config.materialized:view",
-    *TESTS,
-)
+# Views say the same as before.
+UNTOUCHED = ("config.materialized:view", *TESTS)
 
 # Words of a failure that lies in the surroundings and not in the project, the data or the build file.
 ENVIRONMENT_MARKS = (
@@ -213,6 +209,7 @@ class _Refresh:
         self.warnings: list[str] = []
         self.built: list[str] = []
         self.proven: list[str] = []
+        self.untouched: tuple[str, ...] = UNTOUCHED
         self.inputs = _inputs()
         self.former = BuildState.read(settings.home)
         self.published = self._published()
@@ -233,7 +230,7 @@ class _Refresh:
         try:
             if run.mode == "incremental":
                 try:
-                    changed = self._land_what_changed()
+                    changed = self._what_changed()
                     if not changed and not self.scope.reads_again:
                         return self._unchanged(run)
                     self._build_on(changed)
@@ -298,8 +295,8 @@ class _Refresh:
 
     # The steps
 
-    def _land_what_changed(self) -> list[str]:
-        """Land the tables that may have changed; returns those that had."""
+    def _what_changed(self) -> list[str]:
+        """The tables that changed; those of which only landing can tell are landed for that."""
         tables = landed_tables()
         if self.scope.select:
             tables = self._selected(tables)
@@ -315,6 +312,9 @@ class _Refresh:
         self.probes |= found.queries
         asked = set(tables) if self.scope.reads_again else found.changed
         self.proven = sorted(table for table in set(tables) - asked if found.shapes[table])
+        if not self.scope.reads_again and not found.unasked:
+            return sorted(asked)
+        self.untouched = ("path:models/landing", *UNTOUCHED)
         if asked:
             models = [f"land_{table}" for table in sorted(asked)]
             self._dbt("Reading tables", "run", "--select", *models)
@@ -356,7 +356,7 @@ class _Refresh:
         """Bring all that stands on these tables up to date."""
         # That all rows were compared again is told as well.
         models = [f"land_{table}+" for table in changed] or ["cube_source_changes"]
-        self._dbt("Building the cube", "build", "--select", *models, "--exclude", *UNTOUCHED)
+        self._dbt("Building the cube", "build", "--select", *models, "--exclude", *self.untouched)
 
     def _build_everything(self, *, full: bool) -> None:
         """Look at every table; a build file that can't be gone on from is set aside, and built anew."""

@@ -32,7 +32,7 @@
 {#- The generic tests of models and snapshots that have this severity. -#}
 {% macro contracts_of_severity(severity) %}
     {% set found = [] %}
-    {% for test in graph.nodes.values() if test.resource_type == 'test' and test.attached_node %}
+    {% for test in graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | selectattr('attached_node') %}
         {% if graph.nodes[test.attached_node].resource_type in ('model', 'snapshot') and test.config.severity | lower == severity %}
             {% do found.append(test) %}
         {% endif %}

@@ -21,6 +21,7 @@ from cube_oracle.compare import assert_parity
 from cube_oracle.rows import benchmark, contract, insert
 from places import Place
 
+from grace_dbt import probing
 from grace_dbt import refresh as refreshing
 from grace_dbt.dbt_runner import run_dbt
 from grace_dbt.errors import ExitCode, GraceError
@@ -155,13 +156,28 @@ def test_only_what_stands_on_a_change_is_built(
     ]
     changes = {s.table: (s.inserted, s.updated) for s in report.sources if s.inserted or s.updated}
     assert changes == {"action_contracts": (1, 1)}
-    (reading, *landed), (building, *built), (checking, *contracts) = dbt_runs
-    assert (reading, building, checking) == ("run", "build", "test")
+    (building, *built), (checking, *contracts) = dbt_runs
+    assert (building, checking) == ("build", "test")
     assert {"contracts_that_stop", "contracts_that_warn"} <= set(contracts)
-    assert [name for name in landed if name.startswith("land_")] == ["land_action_contracts"]
+    assert [name for name in built if name.startswith("land_")] == ["land_action_contracts"]
     assert "fact_verification_executions" in built
     assert "fact_governance_votes" not in built
     assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
+
+
+def test_a_large_table_is_told_by_its_landing_model(
+    installation: Installation, dbt_runs: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "ASKED_UP_TO", 2)
+    installation.run("update action_contracts set status = status")
+    assert installation.refresh().mode == "probe"
+    installation.add("d")
+    installation.refresh()
+    (quiet, *_), (reading, *landed), (building, *built), (checking, *_) = dbt_runs
+    assert (quiet, reading, building, checking) == ("run", "run", "build", "test")
+    assert "land_action_contracts" in landed and "land_benchmark_runs" not in landed
+    assert not [name for name in built if name.startswith("land_")]
+    assert len(installation.facts()) == 4
 
 
 def test_a_deleted_row_is_a_change(installation: Installation) -> None:
