@@ -23,11 +23,10 @@ final as (
         changes.*,
         coalesce(quarantine.quarantined, 0) as values_quarantined,
         reads.read_mode,
-        {%- if var('unchanged_tables') %}
-        case when changes.source_table in ('{{ var('unchanged_tables') | join("', '") }}') then {{ run }} else reads.exact_at end as exact_at,
-        {%- else %}
-        reads.exact_at,
-        {%- endif %}
+        case
+            when changes.source_table in ('{{ var('unchanged_tables') | join("', '") }}') then {{ run }}
+            else reads.exact_at
+        end as exact_at,
         {{ run }} as run_at
     from changes
     left join {{ ref('landing_reads') }} as reads on reads.source_table = changes.source_table
