@@ -15,7 +15,7 @@ HOME_OF_DATA = $${GRACE_HOME:-data}
 # Nothing here is meant for a live database.
 unexport GRACE_OPERATIONAL_URL
 
-.PHONY: help demo test soak soak-kills install lint types format build docs-cli bench freshness lock clean
+.PHONY: help demo test soak soak-kills soak-reads install lint types format build docs-cli bench freshness lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -38,6 +38,9 @@ test: install ## Run every test
 soak: install ## Hold the cube against its second definition over made-up histories (SEED=7 HISTORIES=1000 REFRESHES=6 ONLY=12)
 	@SOAK_SEED=$(or $(SEED),$$(date +%s)) SOAK_HISTORIES=$(or $(HISTORIES),1000) SOAK_REFRESHES=$(or $(REFRESHES),6) \
 		SOAK_ONLY=$(ONLY) $(BIN)/python -m pytest tests/python/test_cube_parity.py -k 'generated or incremental'
+
+soak-reads: install ## Read in other processes while refreshes publish and a writer writes (REFRESHES=50)
+	@SOAK_REFRESHES=$(or $(REFRESHES),50) $(BIN)/python -m pytest tests/python/test_reading_while_refreshing.py
 
 soak-kills: install ## Kill refreshes at random moments, and see that nothing is lost (KILLS=200 SEED=7)
 	@KILLS=$(or $(KILLS),200) KILLS_SEED=$(or $(SEED),$$(date +%s)) \

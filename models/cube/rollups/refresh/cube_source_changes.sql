@@ -1,6 +1,7 @@
 {#- Grain: one operational table, as the last run found it: what was read, what had changed, what is in quarantine. -#}
 {%- set run = run_clock() %}
 {%- set there = tables_there() %}
+{%- set proven = "'" ~ var('unchanged_tables', []) | join("', '") ~ "'" %}
 
 with changes as (
     {% for component, table in landed_tables() %}
@@ -24,7 +25,7 @@ final as (
         coalesce(quarantine.quarantined, 0) as values_quarantined,
         reads.read_mode,
         case
-            when changes.source_table in ('{{ var('unchanged_tables') | join("', '") }}') then {{ run }}
+            when changes.source_table in ({{ proven }}) then {{ run }}
             else reads.exact_at
         end as exact_at,
         {{ run }} as run_at
