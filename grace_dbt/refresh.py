@@ -476,6 +476,7 @@ class _Refresh:
             self.log.trouble = error.message
             earlier = []
         rows = [run, *(other for other in earlier if other.run_id != run.run_id)]
+        run.rows_by_model["cube_etl_metadata"] = len(rows)
         columns = connection.execute(
             "select column_name, data_type from duckdb_columns() where database_name = 'snapshot'"
             " and table_name = 'cube_etl_metadata' order by column_index"
