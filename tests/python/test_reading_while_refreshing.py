@@ -18,9 +18,9 @@ from grace_dbt.operational.url import FileUrl
 from grace_dbt.refresh import refresh
 from grace_dbt.settings import Settings
 
-REFRESHES = int(os.environ.get("SOAK_REFRESHES") or 8)
+REFRESHES = int(os.environ.get("SOAK_REFRESHES") or 6)
 READERS = 4
-READS = 1_000
+READS = 20 * REFRESHES
 
 # Two looks at one snapshot, and what says which one it is; until the file to stop at is there.
 READER = """
@@ -37,7 +37,7 @@ while not stop.exists() or reads < int(sys.argv[3]):
         run = snapshot.query("select max(run_id), max(snapshot) from cube_etl_metadata").fetchone()
         print(json.dumps([snapshot.number, snapshot.run_id, facts[0], int(totals[0]), *run]), flush=True)
     reads += 1
-    time.sleep(0.1)
+    time.sleep(0.25)
 """
 
 
@@ -60,7 +60,10 @@ def test_each_answer_is_from_one_snapshot(
         for log in logs
     ]
     try:
-        published = {refresh(settings).run_id for _ in range(REFRESHES)}
+        published: set[str] = set()
+        while len(published) < REFRESHES:  # one that finds nothing new publishes nothing
+            assert writer.poll() is None, "the writer ended"
+            published.add(refresh(settings).run_id)
     finally:
         stop.touch()
         writer.terminate()
@@ -80,5 +83,5 @@ def test_each_answer_is_from_one_snapshot(
         assert facts == total
         assert run_id == newest_run
         assert newest_snapshot == f"snap-{number:06d}.duckdb"
-    assert len(published & {answer[1] for answer in answers}) > REFRESHES // 2
+    assert len(published & {answer[1] for answer in answers}) > len(published) // 2
     assert len({answer[2] for answer in answers}) > 2, "the writer wrote nothing that was read"
