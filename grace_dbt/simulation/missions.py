@@ -42,6 +42,22 @@ class Mission:
     safe_point: str | None = None
     latest: int = 0
 
+    def count(self, status: str, verified: int, safe_point: str | None, *, undone: bool) -> bool:
+        """Count a contract by its status; whether it is the last one of the plan."""
+        self.begun += 1
+        if status in ("pending", "executing"):
+            self.open += 1
+        elif status == "verified" or undone:
+            self.succeeded += 1
+        else:
+            self.failed += 1
+        self.rolled_back += status == "rolled_back"
+        self.latest = max(self.latest, verified)
+        if safe_point:
+            self.safe_points += 1
+            self.safe_point = safe_point
+        return self.begun == self.planned
+
 
 class Missions:
     """Keeps a few missions under way, and writes each one when its plan is worked off."""
@@ -67,19 +83,7 @@ class Missions:
         self, mission: Mission, status: str, verified: int, safe_point: str | None, undone: bool
     ) -> None:
         """Count a contract; the last one of the plan ends the mission."""
-        mission.begun += 1
-        if status in ("pending", "executing"):
-            mission.open += 1
-        elif status == "verified" or undone:
-            mission.succeeded += 1
-        else:
-            mission.failed += 1
-        mission.rolled_back += status == "rolled_back"
-        mission.latest = max(mission.latest, verified)
-        if safe_point:
-            mission.safe_points += 1
-            mission.safe_point = safe_point
-        if mission.begun == mission.planned:
+        if mission.count(status, verified, safe_point, undone=undone):
             self._running.remove(mission)
             self._write(mission, ended=True)
 

@@ -204,17 +204,7 @@ class _Missions(Missions):
         """Count a contract when its outcome is written: others may be written before it."""
 
         def tell() -> None:
-            mission.begun += 1
-            if status == "verified" or undone:
-                mission.succeeded += 1
-            else:
-                mission.failed += 1
-            mission.rolled_back += status == "rolled_back"
-            mission.latest = max(mission.latest, verified)
-            if safe_point:
-                mission.safe_points += 1
-                mission.safe_point = safe_point
-            ended = mission.begun == mission.planned
+            ended = mission.count(status, verified, safe_point, undone=undone)
             self._version(mission.latest + SECOND, mission, ended=ended)
             if ended:
                 del self._assigned[mission.id]
