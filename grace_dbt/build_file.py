@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grace_dbt.errors import GraceError
-from grace_dbt.publishing import MEMORY_LIMIT, flush, histories, quoted
+from grace_dbt.operational.attach import quoted
+from grace_dbt.publishing import MEMORY_LIMIT, flush, histories
 from grace_dbt.settings import Settings
 
 

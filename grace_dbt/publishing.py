@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.operational.attach import quoted
 from grace_dbt.settings import Settings
 
 if TYPE_CHECKING:
@@ -179,11 +180,6 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def quoted(text: object) -> str:
-    """A text or a path as a literal of SQL."""
-    return "'" + str(text).replace("'", "''") + "'"
 
 
 def _last_number(settings: Settings) -> int:

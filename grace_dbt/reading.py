@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.publishing import Published, numbered, pointed_to, quoted
+from grace_dbt.operational.attach import quoted
+from grace_dbt.publishing import Published, numbered, pointed_to
 from grace_dbt.settings import Settings
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from grace_dbt.build_file import damage_of, restore_history, set_aside_build
 from grace_dbt.build_state import BuildState, build_identity, file_identity, next_clock
-from grace_dbt.dbt_runner import DbtOutcome, run_dbt
+from grace_dbt.dbt_runner import run_dbt
 from grace_dbt.errors import ExitCode, GraceError, unforeseen
 from grace_dbt.locking import exclusive
-from grace_dbt.operational.backend import WAIT_SECONDS
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe, shapes_of, word_queries
 from grace_dbt.publishing import Published, current, publish
-from grace_dbt.redaction import redacted
+from grace_dbt.refresh_failures import (
+    DamagedBuildError,
+    explained,
+    failure_of,
+    is_outside,
+    stopped,
+)
+from grace_dbt.refresh_report import RefreshReport, read_report
 from grace_dbt.runs import (
     FAILED,
     INTERRUPTED,
@@ -32,7 +38,7 @@ from grace_dbt.runs import (
     RunLog,
     clock_of,
 )
-from grace_dbt.settings import Settings, project_directory, project_fingerprint
+from grace_dbt.settings import Settings, cube_tables, landed_tables, project_fingerprint
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,74 +51,9 @@ CONTRACTS = ("contracts_that_stop", "contracts_that_warn")
 # Views say the same as before.
 UNTOUCHED = ("config.materialized:view", *TESTS)
 
-# Words of a failure that lies in the surroundings and not in the project, the data or the build file.
-ENVIRONMENT_MARKS = (
-    "is locked",
-    "lock on file",
-    "lock timeout",
-    "no space",
-    "file too large",
-    "disk is full",
-    "permission denied",
-    "read-only",
-    "too many open files",
-)
-# Words of a failure that lies in the build file.
-# Words of a failure that may lie in the build file, or in the operational database: the file itself then says.
-DAMAGE_MARKS = ("io error", "not a valid duckdb", "corrupt", "invalidated", "checksum")
 RUN_TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Tier:
-    """Executions of one tier, over all that the snapshot holds; `success_rate` is 0 to 1."""
-
-    tier_code: str
-    tier_name: str
-    total: int
-    successful: int
-    rollbacks: int
-    success_rate: float
-
-
-@dataclass(frozen=True)
-class SourceChange:
-    """What a refresh found in one operational table; `quarantined` counts values that can't be read now."""
-
-    table: str
-    missing: bool
-    read: int
-    inserted: int
-    updated: int
-    deleted: int
-    quarantined: int
-    newest_at: str | None
-
-
-@dataclass(frozen=True)
-class RefreshReport:
-    """A finished refresh: the number, what changed, how long it took, how fresh it is.
-
-    Attributes:
-        run_id: Under which the run is recorded.
-        mode: `probe` where nothing had changed and nothing was done; `incremental` where what changed was brought up
-            to date; `complete` where every table was looked at; `full` where every table was built anew, and all rows
-            count as inserted.
-        warnings: What a contract found that does not stop a refresh, e.g. a changed row in an append-only table.
-        seconds: Wall time of the whole refresh.
-        freshness_seconds: From the newest row of the operational database to the end of the refresh; None without rows.
-    """
-
-    tiers: list[Tier]
-    sources: list[SourceChange]
-    snapshot: Published
-    run_id: str
-    mode: str
-    warnings: list[str]
-    seconds: float
-    freshness_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -142,6 +83,16 @@ class Scope:
     def reads_again(self) -> bool:
         """Whether tables are read although nothing says that they changed."""
         return self.reconcile or self.since is not None or self.until is not None
+
+    def command(self) -> str:
+        """As one would type it."""
+        words = ["grace-dbt refresh"]
+        words += ["--full"] if self.full else []
+        words += ["--reconcile"] if self.reconcile else []
+        words += [f"--from {self.since.isoformat()}"] if self.since else []
+        words += [f"--to {self.until.isoformat()}"] if self.until else []
+        words += [f"--select {shlex.quote(name)}" for name in self.select]
+        return " ".join(words)
 
     def variables(self) -> dict[str, Any]:
         """As landing reads it."""
@@ -195,10 +146,6 @@ def is_current(settings: Settings) -> bool:
     )
 
 
-class DamagedBuildError(GraceError):
-    """The build file can't be gone on from."""
-
-
 class _Refresh:
     """One refresh, while the lock is held."""
 
@@ -224,8 +171,8 @@ class _Refresh:
         """Do it, and record how it went."""
         self.log.settle(self.published)
         if self._is_settled() and self._says_unchanged():
-            return self._unchanged(Run.begin(self.clock, _command_line(), "probe"))
-        run = Run.begin(self.clock, _command_line(), self._mode())
+            return self._unchanged(Run.begin(self.clock, self.scope.command(), "probe"))
+        run = Run.begin(self.clock, self.scope.command(), self._mode())
         self.log.record(run)
         try:
             if run.mode == "incremental":
@@ -244,7 +191,9 @@ class _Refresh:
             self._spoil(run, FAILED, error.message)
             raise
         except OSError as error:
-            trouble = self._stopped(f"{error.filename}: {error.strerror}", ExitCode.ENVIRONMENT)
+            trouble = stopped(
+                f"{error.filename}: {error.strerror}", ExitCode.ENVIRONMENT, self.settings
+            )
             self._spoil(run, FAILED, trouble.message)
             raise trouble from error
         except Exception as error:
@@ -307,7 +256,7 @@ class _Refresh:
                 self.settings, tables, shapes=self.former.shapes, queries=self.former.probes
             )
         except Exception as error:
-            raise self._explained(str(error)) from error
+            raise explained(str(error), "The tables can't be compared", self.settings) from error
         self.shapes |= found.shapes
         self.probes |= found.queries
         asked = set(tables) if self.scope.reads_again else found.changed
@@ -329,7 +278,7 @@ class _Refresh:
         command = ["ls", "--quiet", "--resource-type", "model", "--output", "name", "--select"]
         listing = run_dbt([*command, *ancestors], self.settings)
         if not listing.success:
-            raise self._failure(listing)
+            raise failure_of(listing, self.settings)
         chosen = [table for table in tables if f"land_{table}" in listing.listed]
         if not chosen:
             raise GraceError(
@@ -386,8 +335,10 @@ class _Refresh:
         if self.former is not None and self.former.is_foreign(self.settings):
             return "it was changed by other hands"
         damage = damage_of(self.settings.build_file)
-        if damage is not None and _is_outside(damage):
-            raise self._stopped(f"The build file can't be opened: {damage}", ExitCode.ENVIRONMENT)
+        if damage is not None and is_outside(damage):
+            raise stopped(
+                f"The build file can't be opened: {damage}", ExitCode.ENVIRONMENT, self.settings
+            )
         return damage
 
     def _begin_anew(self, trouble: str) -> None:
@@ -418,7 +369,7 @@ class _Refresh:
             on_event=self._listener(step),
         )
         if not outcome.success:
-            raise self._failure(outcome)
+            raise failure_of(outcome, self.settings)
         self.built += [
             node.node.name
             for node in outcome.nodes
@@ -446,7 +397,7 @@ class _Refresh:
         )
         self.warnings += [f"{n.node.name}: {n.failures} rows" for n in single.with_status("warn")]
         if not outcome.success:
-            raise self._failure(single if not single.success else outcome)
+            raise failure_of(outcome if single.success else single, self.settings)
 
     # How it ends
 
@@ -517,8 +468,9 @@ class _Refresh:
             else former.checked_at,
             due_at=due_at,
             inexact=inexact,
-            shapes=self.shapes or (former.shapes if former else {}),
-            probes=self.probes or (former.probes if former else {}),
+            # A selection looked at some tables alone.
+            shapes={**(former.shapes if former else {}), **self.shapes},
+            probes={**(former.probes if former else {}), **self.probes},
         )
         try:
             state.write(self.settings.home)
@@ -563,15 +515,14 @@ class _Refresh:
         ]
         trouble = [self.log.trouble] if self.log.trouble else []
         return RefreshReport(
-            *(
-                tiers,
-                sources,
-                self.published,
-                run.run_id,
-                run.mode,
-                missing + self.warnings + trouble,
-            ),
-            *(time.monotonic() - self.started, fresh),
+            tiers=tiers,
+            sources=sources,
+            snapshot=self.published,
+            run_id=run.run_id,
+            mode=run.mode,
+            warnings=missing + self.warnings + trouble,
+            seconds=time.monotonic() - self.started,
+            freshness_seconds=fresh,
         )
 
     # What it stands on
@@ -585,7 +536,7 @@ class _Refresh:
 
     def _published_clock(self) -> str | None:
         """The clock of the run that published last: what landed since is new to whoever reads the next snapshot."""
-        if self.published is None or not self.published.run_id or self.scope.full:
+        if self.published is None or not self.published.run_id:
             return None
         clock = datetime.fromisoformat(clock_of(self.published.run_id))
         return clock.strftime(RUN_TIME)
@@ -617,70 +568,6 @@ class _Refresh:
 
         return listen
 
-    def _failure(self, outcome: DbtOutcome) -> GraceError:
-        """Say in two lines what stopped a run; the rest is in dbt's log."""
-        broken = outcome.with_status("error", "fail")
-        reason = redacted(str(broken[0].message)) if broken else outcome.reason
-        where = f"{broken[0].node.name} failed" if broken else "dbt failed"
-        if outcome.with_status("fail"):
-            return self._stopped(f"{where}: {reason[:300]}", ExitCode.BAD)
-        return self._explained(reason, where)
-
-    def _explained(self, reason: str, where: str = "The tables can't be compared") -> GraceError:
-        """The error of a run that could not read or write, in whatever words it came."""
-        if "database is locked" in reason:  # and would be for whoever asks it now
-            return self._stopped(
-                f"{where}: another process has {self.settings.operational} locked for more than {WAIT_SECONDS:.0f} s",
-                ExitCode.ENVIRONMENT,
-            )
-        try:
-            require_tables(self.settings.operational, readable=landed_tables())
-        except GraceError as trouble:
-            return GraceError(
-                f"The run stopped: {trouble.message}",
-                f"What was published before is still served. {trouble.hint}",
-            )
-        reason = redacted(" ".join(reason.split()))[:300]
-        if _is_outside(reason):
-            return self._stopped(f"{where}: {reason}", ExitCode.ENVIRONMENT)
-        if not any(mark in reason.lower() for mark in DAMAGE_MARKS):
-            return self._stopped(f"{where}: {reason}", ExitCode.BAD)
-        damage = damage_of(self.settings.build_file)
-        stopped = self._stopped(f"{where}: {reason}", ExitCode.ENVIRONMENT)
-        return DamagedBuildError(damage, stopped.hint) if damage else stopped
-
-    def _stopped(self, message: str, code: ExitCode) -> GraceError:
-        log = self.settings.home / "logs" / "dbt.log"
-        return GraceError(
-            message, f"What was published before is still served. dbt's log: {log}", code
-        )
-
-
-def landed_tables() -> list[str]:
-    """The operational tables that a refresh reads: each has a landing model of its name."""
-    models = (project_directory() / "models" / "landing").glob("*/land_*.sql")
-    return sorted(model.stem.removeprefix("land_") for model in models)
-
-
-def cube_tables() -> list[str]:
-    """The tables that are published: each has a model of its name."""
-    return sorted(model.stem for model in (project_directory() / "models" / "cube").rglob("*.sql"))
-
-
-def read_report(
-    connection: DuckDBPyConnection, schema: str = "main"
-) -> tuple[list[Tier], list[SourceChange]]:
-    """The success rate by tier and the changes by table, from a snapshot."""
-    tiers = connection.execute(
-        "select tier_code, tier_name, total_executions, successful_executions, rollbacks, success_rate"
-        f" from {schema}.cube_verification_by_tier order by tier_code"
-    ).fetchall()
-    sources = connection.execute(
-        "select source_table, is_missing, rows_read, rows_inserted, rows_updated, rows_deleted, values_quarantined,"
-        f" cast(newest_at as varchar) from {schema}.cube_source_changes order by source_table"
-    ).fetchall()
-    return [Tier(*row) for row in tiers], [SourceChange(*row) for row in sources]
-
 
 def _complete(run: Run, connection: DuckDBPyConnection) -> None:
     """Say what a run found and made, from the draft of its snapshot."""
@@ -697,19 +584,6 @@ def _complete(run: Run, connection: DuckDBPyConnection) -> None:
             f'select count(*) from snapshot.main."{table}"'
         ).fetchone() or [0]
         run.rows_by_model[table] = count
-
-
-def _command_line() -> str:
-    """What was typed, without a password; whom --notify names may be a secret as well."""
-    words, hidden = ["grace-dbt"], False
-    for word in sys.argv[1:]:
-        words.append("***" if hidden else "--notify=***" if word.startswith("--notify=") else word)
-        hidden = word == "--notify"
-    return redacted(" ".join(words))
-
-
-def _is_outside(reason: str) -> bool:
-    return any(mark in reason.lower() for mark in ENVIRONMENT_MARKS)
 
 
 def _rules() -> str:

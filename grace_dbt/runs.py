@@ -44,7 +44,7 @@ class Run:
 
     Attributes:
         run_id: The run's clock as text; later runs sort later.
-        command: The command line, without passwords.
+        command: What was asked for, as one would type it.
         mode: `incremental`, `complete`, `full`; `probe` where nothing had changed.
         status: `running`, `succeeded`, `unchanged`, `failed`, `interrupted`.
         started_at: ISO 8601 in UTC.

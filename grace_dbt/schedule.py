@@ -26,7 +26,8 @@ from grace_dbt.build_state import BuildState
 from grace_dbt.errors import GraceError, unforeseen
 from grace_dbt.locking import BusyError
 from grace_dbt.notices import Notifier
-from grace_dbt.refresh import RefreshReport, Scope, is_current, refresh
+from grace_dbt.refresh import Scope, is_current, refresh
+from grace_dbt.refresh_report import RefreshReport
 from grace_dbt.settings import Settings
 
 # A fleet that was started at one time spreads out by so much of the interval.

@@ -98,3 +98,14 @@ def project_fingerprint(*parts: str, suffixes: Collection[str] = (".yml", ".sql"
                 digest.update(f"\n{path.relative_to(project)}\n".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def landed_tables() -> list[str]:
+    """The operational tables that a refresh reads: each has a landing model of its name."""
+    models = (project_directory() / "models" / "landing").glob("*/land_*.sql")
+    return sorted(model.stem.removeprefix("land_") for model in models)
+
+
+def cube_tables() -> list[str]:
+    """The tables that are published: each has a model of its name."""
+    return sorted(model.stem for model in (project_directory() / "models" / "cube").rglob("*.sql"))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from grace_dbt.notices import Notifier
-    from grace_dbt.refresh import Progress, RefreshReport, Scope, SourceChange
+    from grace_dbt.refresh import Progress, Scope
+    from grace_dbt.refresh_report import RefreshReport, SourceChange
     from grace_dbt.settings import Settings
 
 

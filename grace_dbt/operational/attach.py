@@ -104,5 +104,5 @@ def _escaped(value: str) -> str:
 
 
 def quoted(text: object) -> str:
-    """A text as a literal of SQL."""
+    """A text or a path as a literal of SQL."""
     return "'" + str(text).replace("'", "''") + "'"

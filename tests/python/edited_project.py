@@ -14,7 +14,8 @@ from test_dbt_build import copy_project
 
 from grace_dbt import dbt_parsing, dbt_runner, settings
 from grace_dbt.operational.url import FileUrl
-from grace_dbt.refresh import RefreshReport, Scope, refresh
+from grace_dbt.refresh import Scope, refresh
+from grace_dbt.refresh_report import RefreshReport
 from grace_dbt.settings import Settings
 
 Lines = dict[str, dict[str, str]]

@@ -23,7 +23,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import GraceCli, prepare
+from conftest import GraceCli, prepare, untested
 from cube_oracle.compare import LOG_OF_RUNS, TOLD_BY_EARLIER_REFRESHES, Published, assert_same
 from cube_oracle.cube import Oracle
 from cube_oracle.rows import benchmark, contract, insert
@@ -669,7 +669,7 @@ def test_home_that_can_not_be_written(installation: Installation, grace: Grace, 
         for path in places:
             os.chown(path, 65534, 65534)
     else:
-        pytest.skip("only root can give a file away")
+        untested("only root can give a file away")
     cli = GraceCli(home)
     url = installation.variables["GRACE_OPERATIONAL_URL"]
     done = cli.run("refresh", rights=False, GRACE_OPERATIONAL_URL=url)

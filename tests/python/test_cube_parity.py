@@ -33,7 +33,8 @@ from cube_oracle.rows import benchmark, contract, insert
 from cube_oracle.source import ACCEPTED, CLOCKS, Row
 
 from grace_dbt.operational.url import FileUrl
-from grace_dbt.refresh import RefreshReport, Scope, refresh
+from grace_dbt.refresh import Scope, refresh
+from grace_dbt.refresh_report import RefreshReport
 from grace_dbt.settings import Settings
 
 SEED = int(os.environ.get("SOAK_SEED") or 20251114)
@@ -529,7 +530,7 @@ def test_an_empty_expectation_proves_nothing(soak: Soak) -> None:
 
 def test_the_declaration_lists_the_same_tables() -> None:
     """The oracle has its own list of tables and of their words; it may not fall behind."""
-    from grace_dbt.refresh import landed_tables
+    from grace_dbt.settings import landed_tables
 
     assert sorted(CLOCKS) == landed_tables()
     assert {table for table, _ in ACCEPTED} <= CLOCKS.keys()

@@ -29,7 +29,8 @@ from grace_dbt.operational.attach import attach_operational
 from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.probing import probe
 from grace_dbt.publishing import current
-from grace_dbt.refresh import RefreshReport, Scope, refresh
+from grace_dbt.refresh import Scope, refresh
+from grace_dbt.refresh_report import RefreshReport
 from grace_dbt.runs import RunLog
 from grace_dbt.settings import Settings
 
@@ -262,7 +263,7 @@ def test_a_selection_of_nothing_is_refused(installation: Installation) -> None:
 def test_what_a_failed_run_landed_is_built_by_the_next(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rows are landed, so that no comparison tells of them any more."""
+    """The rows are landed, so that no comparison tells of them any more; they count for the run that publishes them."""
 
     def stopped(*arguments: Any) -> None:
         raise GraceError("stopped", "here")
@@ -276,6 +277,7 @@ def test_what_a_failed_run_landed_is_built_by_the_next(
     assert [fact[0] for fact in installation.facts()] == ["a", "b", "c"]
     report = installation.refresh()
     assert report.mode == "complete"
+    assert {s.table: s.inserted for s in report.sources if s.inserted} == {"action_contracts": 1}
     assert [fact[0] for fact in installation.facts()] == ["a", "b", "c", "d"]
     assert_parity(report.snapshot.snapshot_path, installation.database, first=False)
 
@@ -467,22 +469,6 @@ def test_a_table_that_postgres_has_locked_is_not_waited_for_for_ever(
         cursor.execute("rollback")
 
 
-def test_the_rows_of_a_run_that_was_stopped_are_counted_by_the_next(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*arguments: Any) -> None:
-        raise GraceError("stopped", "here")
-
-    installation.add("d")
-    with monkeypatch.context() as patched:
-        patched.setattr(probing, "ASKED_UP_TO", 0)  # each table is landed before anything is built
-        patched.setattr(refreshing._Refresh, "_build_on", stopped)
-        with pytest.raises(GraceError, match="stopped"):
-            installation.refresh()
-    report = installation.refresh()
-    assert {s.table: s.inserted for s in report.sources if s.inserted} == {"action_contracts": 1}
-
-
 def test_bit_rot_in_the_build_file_is_mended(installation: Installation) -> None:
     """Neither size nor time of the file tell of it: a block that is read does."""
     build = installation.settings.build_file
@@ -523,12 +509,28 @@ def test_looks_of_one_process_that_find_nothing_are_one_run(installation: Instal
     assert [run.status for run in others] == ["succeeded"]
 
 
-def test_what_is_named_to_be_notified_is_not_recorded(
+def test_a_run_tells_what_was_asked_for_and_no_word_of_the_command_line(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whom --notify names, or a password in --db, may be a secret."""
     monkeypatch.setattr(
         sys, "argv", ["grace-dbt", "refresh", "--notify", "https://h/secret", "--notify=secret"]
     )
     installation.refresh()
-    [run] = RunLog(installation.settings).latest(1)
-    assert run.command == "grace-dbt refresh --notify *** --notify=***"
+    until = datetime(2025, 11, 8, tzinfo=UTC)
+    installation.refresh(Scope(until=until, select=["fact_approvals"]))
+    asked, plain, _ = RunLog(installation.settings).latest(10)
+    assert plain.command == "grace-dbt refresh"
+    assert asked.command == (
+        "grace-dbt refresh --to 2025-11-08T00:00:00+00:00 --select fact_approvals"
+    )
+    assert Scope(full=True, select=["a b"]).command() == "grace-dbt refresh --full --select 'a b'"
+
+
+def test_a_selection_leaves_what_is_known_of_the_other_tables(
+    installation: Installation, dbt_runs: list[list[str]]
+) -> None:
+    installation.refresh(Scope(select=["action_contracts"]))
+    dbt_runs.clear()
+    assert installation.refresh().mode == "probe"
+    assert dbt_runs == []
