@@ -18,14 +18,22 @@
     {{ exceptions.raise_compiler_error('is_json has no body for ' ~ target.type ~ ': whether a text is JSON') }}
 {% endmacro %}
 
-{#- DuckDB takes NaN, Infinity and a trailing comma, which are no JSON; outside strings, which are cut out before the look. -#}
+{#-
+    DuckDB takes NaN, Infinity and a trailing comma, which are no JSON; outside strings, which are cut out before the look.
+    `or` asks the next question of those rows alone that are still open; `not (... and ...)` would ask everything of all rows.
+-#}
 {% macro duckdb__is_json(column) %}
-    {% set strange = "'NaN|nan|Inf|inf|,\\s*[}\\]]'" %}
     {% set bare = "regexp_replace(" ~ column ~ ", '\"(?:[^\"\\\\]|\\\\.)*\"', '\"\"', 'g')" %}
-    {{ return(
-        'json_valid(' ~ column ~ ') and not (regexp_matches(' ~ column ~ ', ' ~ strange ~ ') and regexp_matches(' ~ bare ~ ', '
-        ~ strange ~ '))'
-    ) }}
+    {{ return('json_valid(' ~ column ~ ') and (not ' ~ duckdb_is_strange(column) ~ ' or not ' ~ duckdb_is_strange(bare) ~ ')') }}
+{% endmacro %}
+
+{#- Words are looked for in half the time of a pattern of them. -#}
+{% macro duckdb_is_strange(text) %}
+    {% set looks = ['regexp_matches(' ~ text ~ ", ',\\s*[}\\]]')"] %}
+    {% for word in ('NaN', 'nan', 'Inf', 'inf') %}
+        {% do looks.append('contains(' ~ text ~ ", '" ~ word ~ "')") %}
+    {% endfor %}
+    {{ return('(' ~ looks | join(' or ') ~ ')') }}
 {% endmacro %}
 
 {% macro sqlite__is_json(column) %}{{ return('(json_valid(' ~ column ~ ') and not has_half_characters(' ~ column ~ '))') }}{% endmacro %}
