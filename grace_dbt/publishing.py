@@ -309,7 +309,13 @@ def _point_to(settings: Settings, published: Published) -> None:
     draft.write_text(json.dumps(record, indent=2))
     flush(draft)
     draft.replace(settings.snapshots / POINTER)
-    flush(settings.snapshots)
+    try:
+        flush(settings.snapshots)
+    except OSError as error:
+        raise GraceError(
+            f"The new snapshot is served, but after a power cut it may be the former one again: {error.strerror}",
+            f"Look at the disk under {settings.home}; the next refresh publishes anew.",
+        ) from error
 
 
 def _drop_drafts(folder: Path) -> None:

@@ -209,12 +209,12 @@ class RunLog:
                     " order by run_id desc limit :limit",
                     {"status": status, "run_id": run_id, "limit": limit},
                 ).fetchall()
-        except sqlite3.Error as error:
+            return [_run(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        except (sqlite3.Error, ValueError, TypeError) as error:
             raise GraceError(
                 f"The log of runs {self.path} can't be read: {error}.",
                 "Move it away; the newest snapshot has its rows in cube_etl_metadata.",
             ) from error
-        return [_run(dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     def _write(self, *statements: tuple[str, Sequence[object]]) -> None:
         """Run statements in one transaction; a log that is damaged makes room for a new one."""
@@ -248,7 +248,12 @@ def clock_of(run_id: str) -> str:
 
 
 def _run(values: Mapping[str, Any]) -> Run:
-    return Run(**{k: json.loads(v) if k in _JSON else v for k, v in values.items()})
+    """A row of the log; ValueError or TypeError where other hands wrote something else into it."""
+    run = Run(**{k: json.loads(v) if k in _JSON else v for k, v in values.items()})
+    for moment in (run.clock, run.started_at, run.ended_at):
+        if moment is not None:
+            datetime.fromisoformat(moment)
+    return run
 
 
 def _now() -> str:

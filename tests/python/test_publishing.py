@@ -5,6 +5,7 @@ The build is a small DuckDB file of the test's own, so that fifty publications t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -288,6 +289,28 @@ def test_a_draft_that_lost_rows_is_not_published(
     with pytest.raises(GraceError, match="does not hold what was written"):
         publish(settings, AS_OF, TABLES)
     assert_whole(settings, 1)
+
+
+def test_a_name_that_may_be_lost_again_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pointer is swapped, and the disk does not take the directory: the former is not what is served."""
+    publish(settings, AS_OF, TABLES)
+    build(settings, 2)
+    flush = publishing.flush
+
+    def refuse(path: Path) -> None:
+        flush(path)
+        pointer = (settings.snapshots / "current.json").read_text()
+        if path == settings.snapshots and "snap-000002" in pointer:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(publishing, "flush", refuse)
+    with pytest.raises(
+        GraceError, match=r"^The new snapshot is served, but .*: Input/output error"
+    ):
+        publish(settings, AS_OF, TABLES)
+    assert_whole(settings, 2)
 
 
 def test_a_table_that_the_build_does_not_have(settings: Settings) -> None:

@@ -340,6 +340,22 @@ def test_a_run_that_cannot_be_recorded_is_a_good_run(installation: Installation)
     assert runs[0][0] == report.run_id
 
 
+@pytest.mark.parametrize(
+    "assignment",
+    ["started_at = 'yesterday'", "run_id = 'the first'", "watermarks = '{'", "watermarks = x'00'"],
+)
+def test_other_hands_in_the_log_of_runs_stop_no_refresh(
+    installation: Installation, assignment: str
+) -> None:
+    log = installation.settings.home / "runs.sqlite"
+    with closing(sqlite3.connect(log)) as connection, connection:
+        connection.execute(f"update runs set {assignment}")
+    installation.add("d")
+    report = installation.refresh()
+    assert len(installation.facts()) == 4
+    assert "runs.sqlite" in " ".join(report.warnings)
+
+
 def test_each_run_stands_in_the_snapshot(installation: Installation) -> None:
     installation.add("d", created_at="2025-11-03 09:00:00")
     report = installation.refresh()
