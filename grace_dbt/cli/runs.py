@@ -64,13 +64,13 @@ def runs(
             facts.add_row(name, Text("\n".join("" if v is None else str(v) for v in lines)))
         to_terminal().print(facts)
         return
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True)
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("run", no_wrap=True)
     for heading in ("mode", "status"):
         table.add_column(heading, no_wrap=True)
     table.add_column("seconds", justify="right")
     table.add_column("changed", justify="right")
-    table.add_column("result", overflow="fold")
+    table.add_column("snapshot", overflow="fold")
     for run in found:
         changed = [run.rows_inserted, run.rows_updated, run.rows_deleted]
         table.add_row(
@@ -79,6 +79,10 @@ def runs(
             run.status,
             "" if run.duration_seconds is None else f"{run.duration_seconds:,.1f}",
             "" if None in changed else f"{sum(n for n in changed if n):,}",
-            Text(run.error_message or run.snapshot or ""),
+            Text((run.snapshot or "").removesuffix(".duckdb")),
         )
-    to_terminal().print(table)
+    terminal = to_terminal()
+    terminal.print(table)
+    for run in found:
+        if run.error_message:
+            terminal.print(Text(f"{run.run_id}: {run.error_message}"))
