@@ -446,6 +446,9 @@ def test_the_command_says_what_it_did(installation: Installation) -> None:
     one = cli.run("runs", told[1]["run_id"]).stdout
     assert "fact_verification_executions: 3" in one
     assert cli.run("runs", "nothing").returncode == 2
+    assert cli.run("refresh", "--db", url, "--select", "nothing_such").returncode == 2
+    told = cli.run("runs", "--limit", "1").stdout
+    assert "Nothing that is landed is selected by: nothing_such." in told
 
 
 @pytest.mark.parametrize(
