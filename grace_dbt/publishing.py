@@ -113,7 +113,7 @@ def publish(
 
     Raises:
         GraceError: The disk is full, a right is missing, the build can't be read, or the copy does not match it; the
-            former snapshot stays current.
+            former snapshot stays current. Or the disk refused the directory after the swap: the new one is current.
     """
     import duckdb
 

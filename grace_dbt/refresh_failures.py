@@ -22,7 +22,6 @@ ENVIRONMENT_MARKS = (
     "read-only",
     "too many open files",
 )
-# Words of a failure that lies in the build file.
 # Words of a failure that may lie in the build file, or in the operational database: the file itself then says.
 DAMAGE_MARKS = ("io error", "not a valid duckdb", "corrupt", "invalidated", "checksum")
 
