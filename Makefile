@@ -15,7 +15,7 @@ HOME_OF_DATA = $${GRACE_HOME:-data}
 # Nothing here is meant for a live database.
 unexport GRACE_OPERATIONAL_URL
 
-.PHONY: help demo test soak soak-kills soak-reads install lint types format build docs-cli bench freshness lock clean
+.PHONY: help demo test soak soak-kills soak-reads install lint types format build docs-cli bench bench-audit freshness lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -82,6 +82,9 @@ docs-cli: install ## Write docs/cli.md anew from the command line itself
 
 bench: install ## Measure time and memory against two baselines (SIZES="10000 100000 1000000"), into benchmarks/results.md
 	@$(BIN)/python benchmarks/run.py $(SIZES)
+
+bench-audit: install ## Measure how fast audit chains are verified (SIZES="10000 1000000 10000000"), into the same page
+	@$(BIN)/python benchmarks/audit.py $(SIZES)
 
 freshness: install ## Measure from commit to snapshot under live writes (RATES="10 100 1000" SECONDS=40), into the same page
 	@$(BIN)/python benchmarks/freshness.py $(if $(RATES),--rates $(RATES)) $(if $(SECONDS),--seconds $(SECONDS)) \

@@ -1,6 +1,7 @@
 """Operational schema, data cube and proof for Grace, from one dbt declaration.
 
-In Python, `open_snapshot` reads what is published; everything else is the command line.
+In Python, `open_snapshot` reads what is published, and `append_audit_log` appends to the audit log of Grace; everything
+else is the command line.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from grace_dbt.audit.append import append_audit_log
     from grace_dbt.reading import open_snapshot
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_snapshot"]
+__all__ = ["__version__", "append_audit_log", "open_snapshot"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what reads a snapshot when it is first asked for: every command imports this package."""
+    """Import what these need when they are first asked for: every command imports this package."""
+    if name == "append_audit_log":
+        from grace_dbt.audit.append import append_audit_log
+
+        return append_audit_log
     if name == "open_snapshot":
         from grace_dbt.reading import open_snapshot
 

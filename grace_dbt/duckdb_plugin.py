@@ -1,27 +1,42 @@
-"""A dbt-duckdb plugin that attaches the operational database, read-only, as `grace`."""
+"""A dbt-duckdb plugin: the operational database, read-only, as `grace`, and a function that reads audit entries."""
 
 from __future__ import annotations
 
 import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
+from grace_dbt.audit.formats import stored_content_hash
 from grace_dbt.build_state import note_dbt
 from grace_dbt.operational.attach import attach_operational
 from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.settings import BUILD_FILE
 
+# For each call of a function in Python DuckDB asks whether pandas is there. What is not there Python would look for in
+# all its folders, each time; named here, it is known not to be.
+if find_spec("pandas") is None:
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+
 
 class Plugin(BasePlugin):
-    """Runs once a connection; does nothing where no live database is configured."""
+    """Runs once a connection; attaches nothing where no live database is configured."""
 
     def configure_connection(self, conn: Any) -> None:
         """Attach the database that GRACE_OPERATIONAL_URL names; a refresh is to know that dbt was here."""
         for _, _, path in conn.execute("pragma database_list").fetchall():
             if path and Path(path).name == BUILD_FILE:
                 note_dbt(Path(path).parent)
+        conn.create_function(
+            stored_content_hash.__name__,
+            stored_content_hash,
+            ["VARCHAR"] * 5,
+            "VARCHAR",
+            null_handling="special",
+        )
         url = os.environ.get("GRACE_OPERATIONAL_URL", "")
         if url:
             attach_operational(conn, OperationalUrl.parse(url))

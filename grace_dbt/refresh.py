@@ -38,7 +38,13 @@ from grace_dbt.runs import (
     RunLog,
     clock_of,
 )
-from grace_dbt.settings import Settings, cube_tables, landed_tables, project_fingerprint
+from grace_dbt.settings import (
+    PUBLISHED,
+    Settings,
+    cube_tables,
+    landed_tables,
+    project_fingerprint,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,7 +52,8 @@ if TYPE_CHECKING:
 # The cube and all that it stands on, and what says when it next changes by time alone. Contracts come after it, in one
 # query; those of operational tables are `grace-dbt test`.
 TESTS = ("resource_type:test", "resource_type:unit_test")
-EVERYTHING = ("--select", "+path:models/cube", "int_time__due", "--exclude", *TESTS)
+PATHS = tuple(f"+path:{folder}" for folder in PUBLISHED)
+EVERYTHING = ("--select", *PATHS, "int_time__due", "--exclude", *TESTS)
 CONTRACTS = ("contracts_that_stop", "contracts_that_warn")
 # Views say the same as before.
 UNTOUCHED = ("config.materialized:view", *TESTS)

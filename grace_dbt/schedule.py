@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from grace_dbt.audit.records import last_full_look
 from grace_dbt.build_state import BuildState
 from grace_dbt.errors import GraceError, unforeseen
 from grace_dbt.locking import BusyError
@@ -35,6 +36,8 @@ JITTER_SHARE = 0.1
 JITTER_SECONDS = 30.0
 # A table over the row budget is compared as a whole at least so often.
 RECONCILE_SECONDS = 86_400.0
+# All entries of the audit chains are verified at least so often; each refresh verifies what is new.
+VERIFY_SECONDS = 86_400.0
 # After failures the interval doubles up to this, or stays if it is longer.
 LONGEST_BACK_OFF = 900.0
 
@@ -62,6 +65,7 @@ class Vitals:
         last_error: One line.
         last_seconds: How long the last refresh took that published.
         resident_bytes: Memory of the process now.
+        tampered: Audit chains that were tampered with, when all of them were verified last.
     """
 
     every_seconds: float
@@ -78,6 +82,7 @@ class Vitals:
     last_error: str | None = None
     last_seconds: float | None = None
     resident_bytes: int = 0
+    tampered: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, home: Path) -> Vitals | None:
@@ -129,6 +134,7 @@ class Vitals:
             "duration_seconds": self.last_seconds or 0,
             "resident_memory_bytes": self.resident_bytes,
             "interval_seconds": self.every_seconds,
+            "tampered_chains": len(self.tampered),
         }
         for name, value in gauges.items():
             lines += [f"# TYPE grace_refresh_{name} gauge", f"grace_refresh_{name} {value}"]
@@ -149,6 +155,7 @@ class Scheduler:
         on_trouble: Callable[[str], None],
         progress: Callable[[str, int, int], None] | None = None,
         reconcile_every: float = RECONCILE_SECONDS,
+        verify_every: float = VERIFY_SECONDS,
     ) -> None:
         """Keep what is needed; nothing runs yet.
 
@@ -161,10 +168,12 @@ class Scheduler:
             on_trouble: Called with what went wrong beside a refresh.
             progress: As `refresh` takes it.
             reconcile_every: Seconds after which a table over the row budget is compared as a whole.
+            verify_every: Seconds after which all entries of the audit chains are verified.
         """
         self.settings, self.notifier = settings, notifier
         self.on_report, self.on_error, self.on_trouble = on_report, on_error, on_trouble
         self.progress, self.reconcile_every = progress, reconcile_every
+        self.verify_every, self._verified_at = verify_every, last_full_look(settings)
         self.vitals = Vitals(every)
         self._stop = threading.Event()
 
@@ -181,6 +190,8 @@ class Scheduler:
             while not self._stop.is_set():
                 began = time.monotonic()
                 self._look()
+                if self._has_to_verify():
+                    self._verify()
                 wait = max(0.0, began + self._interval() - time.monotonic())
                 self.vitals.next_at = _now(wait)
                 self.vitals.write(self.settings.home)
@@ -223,6 +234,30 @@ class Scheduler:
             return False
         latest = datetime.now(UTC) - timedelta(seconds=self.reconcile_every)
         return any(datetime.fromisoformat(exact) < latest for exact in state.inexact.values())
+
+    def _has_to_verify(self) -> bool:
+        """Whether it is too long ago that all entries of the audit chains were verified."""
+        if self._stop.is_set():
+            return False
+        latest = datetime.now(UTC) - timedelta(seconds=self.verify_every)
+        return self._verified_at is None or self._verified_at < latest
+
+    def _verify(self) -> None:
+        """Verify the audit chains; the result is kept under GRACE_HOME: a refresh writes to no operational database."""
+        from grace_dbt.audit.verify import verify_chains
+
+        self._verified_at = datetime.now(UTC)  # one that fails is not tried at each look
+        try:
+            report = verify_chains(self.settings, in_database=False)
+        except Exception as error:  # whatever it is, refreshing goes on
+            known = error if isinstance(error, GraceError) else unforeseen(error)
+            self.on_trouble(f"the audit chains could not be verified: {known.message}")
+            return
+        self.vitals.tampered = [c.chain for c in report.chains if c.verdict == "tampered"]
+        for chain in self.vitals.tampered:
+            self.on_trouble(
+                f"{chain} was tampered with; see: grace-dbt audit verify --chain {chain}"
+            )
 
     def _tell_of(self, troubles: list[str]) -> None:
         for trouble in troubles:

@@ -15,6 +15,8 @@ from grace_dbt.operational.url import OperationalUrl
 HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
 BUILD_FILE = "build.duckdb"
+# The folders of the models that are published.
+PUBLISHED = ("models/cube", "models/audit")
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,5 @@ def landed_tables() -> list[str]:
 
 def cube_tables() -> list[str]:
     """The tables that are published: each has a model of its name."""
-    return sorted(model.stem for model in (project_directory() / "models" / "cube").rglob("*.sql"))
+    project = project_directory()
+    return sorted(m.stem for folder in PUBLISHED for m in (project / folder).rglob("*.sql"))

@@ -11,6 +11,8 @@ import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
+from grace_dbt.audit.formats import stored_content_hash
+
 _HEX_OF_BYTES = re.compile(r"\\x(?:[0-9A-F]{2})+", re.ASCII)
 Value = str | int | float | bytes | None
 LARGEST_REAL = 1e100
@@ -35,6 +37,11 @@ def md5_hex(value: Value) -> str | None:
     if value is None:
         return None
     return hashlib.md5(_text(value).encode(), usedforsecurity=False).hexdigest()
+
+
+def sha256_hex(value: Value) -> str | None:
+    """SHA-256 of a text, 64 lower-case hex digits; NULL for NULL."""
+    return None if value is None else hashlib.sha256(_text(value).encode()).hexdigest()
 
 
 def hash_key(value: Value) -> int | None:
@@ -135,6 +142,7 @@ def register(connection: sqlite3.Connection) -> None:
     """Give a connection the functions, enforced foreign keys and a wait for other writers (60 s)."""
     for name, function in (
         ("md5", md5_hex),
+        ("sha256", sha256_hex),
         ("hash_key", hash_key),
         ("utc_timestamp", utc_timestamp),
         ("epoch_us", epoch_microseconds),
@@ -147,5 +155,8 @@ def register(connection: sqlite3.Connection) -> None:
         ("has_half_characters", has_half_characters),
     ):
         connection.create_function(name, 1, function, deterministic=True)
+    connection.create_function(
+        stored_content_hash.__name__, 5, stored_content_hash, deterministic=True
+    )
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma busy_timeout = 60000")

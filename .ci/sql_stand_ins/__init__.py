@@ -84,9 +84,34 @@ def land(component: str, table: str) -> str:
     return f"select * from {table}"
 
 
-def landed(landing: str) -> str:
+def landed(landing: str, all_of_a_key: bool = False) -> str:
     """The rows of a landing model that staging reads."""
     return f"select * from {landing}"
+
+
+def audit_segments(chain: str, entries: str) -> str:
+    """A query."""
+    return f"select * from {entries}"
+
+
+def audit_cases(chain: str, placed: str) -> str:
+    """A query."""
+    return "select 1 as number"
+
+
+def audit_findings(chain: str, entries: str, placed: str, cases: str) -> str:
+    """A query."""
+    return "select 1 as number"
+
+
+def audit_status(chain: str, placed: str, findings: str) -> str:
+    """A query."""
+    return "select 1 as number"
+
+
+def sealed_entries(chain: str, rows: str, row_key: str, kept: Sequence[str]) -> str:
+    """A query."""
+    return f"select * from ({rows}) as stored"
 
 
 def flagged_tables() -> list[str]:

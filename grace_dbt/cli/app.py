@@ -23,6 +23,7 @@ from grace_dbt.cli import (
     tables,
     test,
 )
+from grace_dbt.cli.audit import group as audit
 from grace_dbt.cli.command_line import hide_password
 from grace_dbt.cli.output import say_error
 from grace_dbt.errors import GraceError, unforeseen
@@ -35,7 +36,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS = (init, ddl, tables, simulate, health, refresh, runs, status, query, build, test, docs)
+_COMMANDS = (
+    init, ddl, tables, simulate, health, refresh, runs, status, query, audit, build, test, docs,
+)  # fmt: skip
 for command in _COMMANDS:
     command.register(app)
 
@@ -58,6 +61,9 @@ def options(
 
     A command that Ctrl-C stops ends with 130.
     """
+    from grace_dbt.audit.own_log import chosen_place
+
+    chosen_place()  # before a command changes what it then can't log
 
 
 def main() -> None:

@@ -51,10 +51,15 @@ def init(
 
         grace-dbt init --db duckdb:///grace.duckdb --json
     """
+    from grace_dbt.audit.own_log import log_own
     from grace_dbt.operational.plan import script
     from grace_dbt.operational.schema import initialise
 
-    report = initialise(Settings.load(db), dry_run=dry_run, enforce=enforce)
+    settings = Settings.load(db)
+    report = initialise(settings, dry_run=dry_run, enforce=enforce)
+    if report.applied and report.steps:
+        made = {"created": report.as_data()["created"], "enforce": enforce}
+        log_own(settings, "init", report.url, made, "created")
     if as_json:
         print_json(report.as_data())
     elif dry_run and report.steps:

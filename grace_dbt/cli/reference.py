@@ -30,14 +30,23 @@ def reference_page() -> str:
         "",
         *_parameters(group, context),
     ]
-    for name, command in group.commands.items():
-        own = command.context_class(command, info_name=name, parent=context)
+    for command, own in every_command(group, context):
         description, examples = split_help(command.help or "")
-        lines += [f"## grace-dbt {name}", "", description, ""]
+        lines += [f"## {own.command_path}", "", description, ""]
         lines += ["```", command.get_usage(own).removeprefix("Usage: "), "```", ""]
         lines += _parameters(command, own)
         lines += ["```bash", *examples, "```", ""]
     return "\n".join(lines)
+
+
+def every_command(group: Any, context: Any) -> Iterator[tuple[Any, Any]]:
+    """Every command, those of groups too, with its context."""
+    for name, command in group.commands.items():
+        own = command.context_class(command, info_name=name, parent=context)
+        if hasattr(command, "commands"):
+            yield from every_command(command, own)
+        else:
+            yield command, own
 
 
 def split_help(text: str) -> tuple[str, list[str]]:

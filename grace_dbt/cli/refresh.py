@@ -78,6 +78,13 @@ def refresh(
             help="With --every: compare tables over the row budget as a whole at least so often.",
         ),
     ] = "1d",
+    verify_every: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION",
+            help="With --every: verify all entries of the audit chains at least so often.",
+        ),
+    ] = "1d",
     notify: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,7 +137,12 @@ def refresh(
                 ExitCode.USAGE,
             )
         keep_refreshing(
-            settings, seconds, notifier, as_json=as_json, reconcile_every=duration(reconcile_every)
+            settings,
+            seconds,
+            notifier,
+            as_json=as_json,
+            reconcile_every=duration(reconcile_every),
+            verify_every=duration(verify_every),
         )
         return
     report = once(settings, scope, notifier)
@@ -157,6 +169,7 @@ def once(settings: Settings, scope: Scope, notifier: Notifier) -> RefreshReport:
     except GraceError as error:
         warn(notifier.failed(error))
         raise
+    log(settings, report)
     warn(notifier.succeeded())
     return report
 
@@ -168,11 +181,13 @@ def keep_refreshing(
     *,
     as_json: bool,
     reconcile_every: float,
+    verify_every: float,
 ) -> None:
     """Refresh until a signal says stop; a line for each snapshot and each failure."""
     from grace_dbt.schedule import Scheduler
 
     def report_on(report: RefreshReport) -> None:
+        log(settings, report)
         if as_json:
             typer.echo(json.dumps(asdict(report), default=str, ensure_ascii=False))
             return
@@ -197,8 +212,19 @@ def keep_refreshing(
         on_error=report_error,
         on_trouble=lambda trouble: warn([trouble]),
         reconcile_every=reconcile_every,
+        verify_every=verify_every,
     ).run()
     say("Stopped.")
+
+
+def log(settings: Settings, report: RefreshReport) -> None:
+    """Log what was published: in the own log alone, for a refresh never writes to the database that it reads."""
+    if report.mode == "probe":
+        return
+    from grace_dbt.audit.own_log import log_own
+
+    told = {"run_id": report.run_id, "mode": report.mode, "snapshot": report.snapshot.snapshot_path}
+    log_own(settings, "refresh", str(settings.operational), told, "published", own_only=True)
 
 
 def stamp(line: str) -> None:

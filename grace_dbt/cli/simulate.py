@@ -18,6 +18,7 @@ from grace_dbt.errors import ExitCode, GraceError
 
 if TYPE_CHECKING:
     from grace_dbt.operational.url import OperationalUrl
+    from grace_dbt.settings import Settings
     from grace_dbt.simulation.live import LiveReport
 
 ONLY_HISTORY = ("days", "contracts", "end")
@@ -82,15 +83,17 @@ def simulate(
     from grace_dbt.settings import Settings
 
     _refuse_other_options(context, ONLY_HISTORY if live else ONLY_LIVE, live=live)
-    url = Settings.load(db).operational
+    settings = Settings.load(db)
     if live:
         _write_live(
-            url, as_json, rate=rate, seconds=seconds, rows=rows, updates=updates, late=late,
+            settings, as_json, rate=rate, seconds=seconds, rows=rows, updates=updates, late=late,
             rng_seed=rng_seed,
         )  # fmt: skip
         return
+    from grace_dbt.audit.own_log import log_own
     from grace_dbt.simulation import simulate as run
 
+    url = settings.operational
     with to_people().status("Simulating") as status:
         written = run(
             url,
@@ -100,6 +103,13 @@ def simulate(
             end=moment(end) if end else datetime.now(UTC).replace(microsecond=0),
             progress=lambda table, count: status.update(f"Simulating: {table} {count:,}"),
         )
+    told = {
+        "days": days,
+        "contracts": contracts,
+        "rng_seed": rng_seed,
+        "rows": sum(written.values()),
+    }
+    log_own(settings, "simulate", str(url), told, "written")
     if as_json:
         print_json({"url": str(url), "rows": written})
     say(f"Wrote {sum(written.values()):,} rows into {len(written)} tables of {url}.")
@@ -120,7 +130,7 @@ def _refuse_other_options(context: typer.Context, names: tuple[str, ...], *, liv
 
 
 def _write_live(
-    url: OperationalUrl,
+    settings: Settings,
     as_json: bool,
     *,
     rate: float,
@@ -130,8 +140,10 @@ def _write_live(
     late: float,
     rng_seed: int,
 ) -> None:
+    from grace_dbt.audit.own_log import log_own
     from grace_dbt.simulation.live import simulate_live
 
+    url = settings.operational
     with _stopped_by_signals() as stop, to_people().status("Writing") as status:
         report = simulate_live(
             url,
@@ -144,6 +156,9 @@ def _write_live(
             stop=stop,
             progress=lambda count: status.update(f"Writing: {count:,} rows"),
         )
+    if report.rows:
+        told = {"rows": report.rows, "seconds": report.seconds, "rng_seed": rng_seed}
+        log_own(settings, "simulate.live", str(url), told, "written")
     if as_json:
         print_json({"url": str(url), "rows": report.rows, **asdict(report)})
     _say_live(report, url)

@@ -71,8 +71,22 @@ def _show(facts: dict[str, Any]) -> None:
         table.add_row(
             "schedule", f"process {schedule['pid']}, every {schedule['every_seconds']:g} s"
         )
+    for chain, told in facts["audit"].items():
+        table.add_row("audit chain", Text(f"{chain}: {_told(told)}"))
     for name, exact in facts["inexact"].items():
         table.add_row("over the budget", f"{name}: compared as a whole at {exact}")
     for name, count in facts["rows"].items():
         table.add_row(name, f"{count:,} rows")
     to_terminal().print(table)
+
+
+def _told(chain: dict[str, Any]) -> str:
+    """What is known of an audit chain, in words."""
+    parts = []
+    if "verdict" in chain:
+        parts.append(f"{chain['entries']:,} entries {chain['verdict']} in the snapshot")
+    verified = chain.get("verified")
+    if verified:
+        words = f"{verified['verdict']} when verified ({verified['scope']}) at {verified['verified_at']}"
+        parts.append(f"{words}, {verified['unproven']:,} unproven")
+    return "; ".join(parts)

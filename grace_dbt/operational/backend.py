@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, Self
@@ -26,6 +28,14 @@ WAIT_SECONDS = 30.0
 # How long a server may take to answer at all.
 CONNECT_SECONDS = 10
 
+# Whoever closes any handle of a file gives up all locks that the process has on it, those of SQLite and DuckDB in other
+# threads included (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_):
+# a file is looked into only while nobody here has it open.
+_OPENING: dict[str, threading.Lock] = {}
+_OPEN: Counter[str] = Counter()
+_COUNTING = threading.Lock()
+_TURNS: dict[str, threading.RLock] = {}
+
 
 class Backend(Protocol):
     """A connection to one operational database; a context manager that closes it.
@@ -36,6 +46,8 @@ class Backend(Protocol):
         value_mark: What stands for a value in a statement of `run`.
         unseen: Kinds of things that this user is not shown, so that nobody can say they are missing.
         checks_parents: Whether it refuses a new table whose reference points to no key.
+        for_update: What stands behind a query so that nobody changes its rows, or adds one at their end, before the
+            transaction is over; empty where `hold` sees to that.
     """
 
     dialect: str
@@ -43,6 +55,8 @@ class Backend(Protocol):
     value_mark: str
     unseen: Collection[str] = ()
     checks_parents: bool
+    for_update: str = ""
+    _file: str | None = None
 
     def expected(self, plan: Sequence[Step], declaration: Mapping[str, Table]) -> Catalogue:
         """What the plan makes on an empty database, in the words of `reflect`."""
@@ -117,6 +131,42 @@ class Backend(Protocol):
             GraceError: The database refuses them.
         """
         ...
+
+    def add(self, table: str, row: Mapping[str, object], returning: str = "") -> list[Row]:
+        """Add one row, by column; what it gives back where the engine knows such a clause.
+
+        Raises:
+            GraceError: The database refuses it.
+        """
+        names = ", ".join(map(self.quoted, row))
+        marks = ", ".join([self.value_mark] * len(row))
+        sql = f"insert into {self.quoted(table)} ({names}) values ({marks}){returning}"
+        return self.run(sql, list(row.values()))
+
+    def add_counted(self, table: str, row: Mapping[str, object]) -> int:
+        """Add one row, by column, whose key `id` is the next number; that number.
+
+        The engines of one file don't count in every table: there the transaction has the whole file, so that no other
+        one takes the same number.
+
+        Raises:
+            GraceError: The database refuses it.
+        """
+        query = f"select coalesce(max(id), 0) + 1 from {self.quoted(table)}"
+        [(number,)] = self.run(query, [])
+        assert isinstance(number, int)
+        self.add(table, {"id": number, **row})
+        return number
+
+    def hold(self, table: str) -> None:
+        """Keep everybody from writing to a table until the transaction is over, Grace included, where the rights allow.
+
+        An engine of one file does so from the beginning of the transaction, for all tables.
+
+        Raises:
+            GraceError: Somebody else has the table for too long, or it is missing.
+        """
+        return
 
     def mark(self) -> str | None:
         """A text that differs once a transaction has committed since; None where the engine or the rights don't tell.
@@ -200,14 +250,40 @@ def open_database(url: OperationalUrl, *, write: bool) -> Backend:
         url.require_present()
     if missing:
         require_directory(url)
-    _require_own_format(url)
-    if url.dialect == "sqlite":
-        from grace_dbt.operational.sqlite import SQLiteBackend
+    file = str(url.path.resolve())
+    with _OPENING.setdefault(file, threading.Lock()):
+        if not _OPEN[file]:
+            _require_own_format(url)
+        opened: Backend
+        if url.dialect == "sqlite":
+            from grace_dbt.operational.sqlite import SQLiteBackend
 
-        return SQLiteBackend.open(url.path, write=write)
-    from grace_dbt.operational.duckdb import DuckDBBackend
+            opened = SQLiteBackend.open(url.path, write=write)
+        else:
+            from grace_dbt.operational.duckdb import DuckDBBackend
 
-    return DuckDBBackend.open(url.path, write=write)
+            opened = DuckDBBackend.open(url.path, write=write)
+        with _COUNTING:
+            _OPEN[file] += 1
+    opened._file = file
+    return opened
+
+
+def turn_of(path: Path) -> threading.RLock:
+    """What a thread of this process holds while it writes to a file, and between opening and closing it for that alone.
+
+    Threads share what DuckDB has open, and two of their transactions may read the same rows and both commit. SQLite
+    looks whether the process has locks before it closes a handle, and loses those that a thread takes just then.
+    """
+    return _TURNS.setdefault(str(path.resolve()), threading.RLock())
+
+
+def let_go(opened: Backend) -> None:
+    """Count a file as closed that `open_database` opened."""
+    with _COUNTING:
+        if opened._file:
+            _OPEN[opened._file] -= 1
+        opened._file = None
 
 
 def holds_nothing(url: OperationalUrl) -> bool:

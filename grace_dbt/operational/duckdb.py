@@ -135,17 +135,18 @@ class DuckDBBackend(Backend):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """See `Backend.transaction`; other processes are held off as long as the file is open."""
-        self.execute("begin transaction")
-        try:
-            yield
-            self.execute("commit")
-        except BaseException:
-            import duckdb
+        with backend.turn_of(Path(self._place)):
+            self.execute("begin transaction")
+            try:
+                yield
+                self.execute("commit")
+            except BaseException:
+                import duckdb
 
-            # A failed commit has rolled back by itself.
-            with suppress(duckdb.Error):
-                self._connection.rollback()
-            raise
+                # A failed commit has rolled back by itself.
+                with suppress(duckdb.Error):
+                    self._connection.rollback()
+                raise
 
     def execute(self, sql: str) -> None:
         """See `Backend.execute`."""
@@ -187,6 +188,7 @@ class DuckDBBackend(Backend):
     def close(self) -> None:
         """See `Backend.close`."""
         self._connection.close()
+        backend.let_go(self)
 
 
 def _spelled(row: Row) -> Row:

@@ -97,6 +97,7 @@ class MySQLBackend(Backend):
     quote_mark = "`"
     value_mark = "%s"
     checks_parents = True
+    for_update = " for update"
 
     def __init__(self, connection: Connection[Cursor], place: str) -> None:
         """Take over an open connection; `place` names it in messages."""
@@ -449,6 +450,12 @@ class MySQLBackend(Backend):
         marks = ", ".join(["%s"] * len(columns))
         with _explained(self._place), self._connection.cursor() as cursor:
             cursor.executemany(f"insert into `{table}` ({names}) values ({marks})", rows)
+
+    def add_counted(self, table: str, row: Mapping[str, object]) -> int:
+        """See `Backend.add_counted`."""
+        self.add(table, row)
+        [(number,)] = self._rows("select last_insert_id()")
+        return int(number)
 
     def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         with _explained(self._place), self._connection.cursor() as cursor:

@@ -411,6 +411,18 @@ class PostgresBackend(Backend):
             cursor.copy_expert(f'copy "{table}" ({names}) from stdin', BytesIO(lines.encode()))
         self._filled.add(table)
 
+    def add_counted(self, table: str, row: Mapping[str, object]) -> int:
+        """See `Backend.add_counted`."""
+        [(number,)] = self.add(table, row, " returning id")
+        assert isinstance(number, int)
+        return number
+
+    def hold(self, table: str) -> None:
+        """See `Backend.hold`: the lock takes more than the right to insert."""
+        name = self.quoted(table)
+        if self._rows("select 1 where has_table_privilege(%s, 'update, delete, truncate')", name):
+            self.execute(f"lock table {name} in share row exclusive mode")
+
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with _explained(self._place), self._connection.cursor() as cursor:
             cursor.execute(sql, values or None)

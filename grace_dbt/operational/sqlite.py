@@ -249,6 +249,7 @@ class SQLiteBackend(Backend):
     def close(self) -> None:
         """See `Backend.close`."""
         self._connection.close()
+        backend.let_go(self)
 
 
 @contextmanager

@@ -1,53 +1,13 @@
-"""The two hash chains, byte for byte as Grace seals them: every entry holds the hash before it."""
+"""The two hash chains of a history: events enter in any order, and are sealed in the order of their time."""
 
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from heapq import heappop, heappush
 
+from grace_dbt.audit.formats import GENESIS, ZEROS, chain_hash, content_hash, entry_hash
 from grace_dbt.simulation.book import Book
 from grace_dbt.simulation.clock import DAY, SECOND, Clock
-
-ZEROS = "0" * 64
-GENESIS = "genesis"
-
-
-def entry_hash(
-    sequence: int,
-    *,
-    actor: str,
-    action: str,
-    resource: str | None,
-    payload: str,
-    result: str,
-    previous: str,
-) -> str:
-    """What seals an entry of the immutable log."""
-    sealed = f"{sequence}:{actor}:{action}:{resource}:{payload}:{result}:{previous}"
-    return sha256(sealed.encode()).hexdigest()
-
-
-def audit_hashes(
-    entry_id: str,
-    *,
-    category: str,
-    data: dict[str, object],
-    level: str,
-    timestamp: str,
-    previous: str,
-    position: int,
-) -> tuple[str, str]:
-    """The hash of an entry of the audit log, and the one that chains it to its predecessor."""
-    content = {
-        "category": category,
-        "data": data,
-        "entry_id": entry_id,
-        "timestamp": timestamp,
-        "transparency_level": level,
-    }
-    entry = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return entry, sha256(f"{entry}:{previous}:{position}".encode()).hexdigest()
 
 
 class ImmutableLog:
@@ -160,15 +120,10 @@ class AuditLog:
     def _seal(self, at: int, category: str, data: dict[str, object], level: str) -> None:
         timestamp = self._clock.iso(at)
         entry_id = f"{category}_{self._clock.stamp(at, '_')}_{self._position:06d}"
-        entry, seal = audit_hashes(
-            entry_id,
-            category=category,
-            data=data,
-            level=level,
-            timestamp=timestamp,
-            previous=self._previous,
-            position=self._position,
+        entry = content_hash(
+            entry_id, category=category, data=data, level=level, timestamp=timestamp
         )
+        seal = chain_hash(entry, previous=self._previous, position=self._position)
         self._rows.append((
             entry_id, category, json.dumps(data), level, timestamp, entry, self._previous,
             seal, self._position, 1,

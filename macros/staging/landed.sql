@@ -1,12 +1,12 @@
 {#-
     The rows of a landing model that staging has to read: all of them when the table is made, later those that it doesn't hold
     as they are now. Both sides carry the clock of the run that landed a row: a clock that the table lacks has never been
-    read, whichever run wrote it and however that run ended.
+    read, whichever run wrote it and however that run ended. With `all_of_a_key` rows that share a key are read as well.
 -#}
-{% macro landed(landing) %}
+{% macro landed(landing, all_of_a_key=false) %}
     select *
     from {{ landing }}
-    where {{ is_landed() }}{% if is_incremental() %} and ({{ is_unread(this) }} or {{ may_have_become_due(landing) }}){% endif %}
+    where {{ 'not _is_deleted' if all_of_a_key else is_landed() }}{% if is_incremental() %} and ({{ is_unread(this) }} or {{ may_have_become_due(landing) }}){% endif %}
 {% endmacro %}
 
 {#- A landed row of a run from which this table has none. -#}

@@ -59,7 +59,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("GRACE_", "DBT_"))}
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "dbt.cli.main", "build", "--select", "+path:models/cube"),
+            *(sys.executable, "-m", "dbt.cli.main", "build"),
+            *("--select", "+path:models/cube", "+path:models/audit"),
             *("--exclude", "resource_type:test", "resource_type:unit_test"),
             *("--target-path", str(home / "target"), "--log-path", str(home / "logs")),
         ],
@@ -102,7 +103,7 @@ def undescribed_columns(house: House) -> Iterator[str]:
     for node in house.nodes("model", "seed"):
         described = {name for name, column in node["columns"].items() if column["description"]}
         path = node["original_file_path"]
-        if path.startswith("models/cube/"):
+        if path.startswith(PUBLISHED):
             actual = set(house.columns[node["name"]])
         elif path.startswith("seeds/reference/"):
             actual = set((ROOT / path).read_text().splitlines()[0].split(","))
@@ -134,6 +135,8 @@ def untyped_macros(house: House) -> Iterator[str]:
 
 # --- names and layers
 
+# What is published, and so described column by column and on the page of the cube.
+PUBLISHED = ("models/cube/", "models/audit/")
 NAMES = (
     (r"models/operational/\w+\.sql", r"operational_\w+"),
     (r"models/landing/\w+\.sql", r"landing_\w+"),
@@ -144,6 +147,7 @@ NAMES = (
     (r"models/cube/facts/\w+/\w+\.sql", r"fact_\w+"),
     (r"models/cube/rollups/\w+/\w+\.sql", r"cube_\w+"),
     (r"models/cube/quarantine/\w+\.sql", r"cube_\w+"),
+    (r"models/audit/\w+\.sql", r"audit_chain_\w+"),
     (r"snapshots/.+", r"snap_\w+"),
     (r"seeds/sample/\w+\.csv", r"sample_\w+"),
     (r"seeds/reference/\w+\.csv", r"(?!sample_)\w+"),
@@ -315,9 +319,7 @@ def stale_cube_page(house: House) -> Iterator[str]:
     [quarantine] = (n for n in house.nodes("model") if n["name"] == "cube_quarantine")
     reasons = set(quarantine["columns"]["reason"]["config"]["meta"]["accepted_values"])
     tables = {
-        n["name"]
-        for n in house.nodes("model")
-        if n["original_file_path"].startswith("models/cube/")
+        n["name"] for n in house.nodes("model") if n["original_file_path"].startswith(PUBLISHED)
     }
     columns = set(house.columns["fact_verification_executions"])
     yield from sorted((tables | reasons) - first_cells)

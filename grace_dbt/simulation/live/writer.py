@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from grace_dbt.audit.append import chain_audit_log, chain_immutable_log
 from grace_dbt.errors import GraceError
 from grace_dbt.operational.backend import Backend, open_database
 from grace_dbt.operational.url import OperationalUrl
-from grace_dbt.simulation.chains import GENESIS, ZEROS, audit_hashes, entry_hash
-from grace_dbt.simulation.live.stand_ins import Number, spelled
+from grace_dbt.simulation.live.stand_ins import Number
 from grace_dbt.simulation.live.stories import (
     KEYS,
     AuditEntry,
@@ -31,8 +30,6 @@ IMPATIENCE = {
     "mariadb": ("set session innodb_lock_wait_timeout = 1",),
 }
 MOST_TRIES = 30
-# These engines don't count keys by themselves in every table; a writer has the whole file, so none is taken twice.
-COUNTED_HERE = ("sqlite", "duckdb")
 PAUSE = 0.02  # seconds between two times that a DuckDB file is held, for whoever waits to read it
 
 # Called with table, key and the seconds since 1970 right after each commit.
@@ -120,37 +117,12 @@ class Writer:
         row = {name: story.resolved(value, now) for name, value in step.row.items() if name != "id"}
         own = step.row.get("id")
         if isinstance(own, Number):
-            story.numbers[own.table, int(own)] = number = _insert_counted(backend, step.table, row)
+            story.numbers[own.table, int(own)] = number = backend.add_counted(step.table, row)
             key_column = KEYS.get(step.table)
             return step.table, number if key_column is None else row[key_column]
         row["id"] = story.resolved(own, now)
-        _insert(backend, step.table, row)
+        backend.add(step.table, row)
         return step.table, row["id"]
-
-
-def _insert(
-    backend: Backend, table: str, row: Values, returning: str = ""
-) -> list[tuple[object, ...]]:
-    names = ", ".join(map(backend.quoted, row))
-    marks = ", ".join([backend.value_mark] * len(row))
-    sql = f"insert into {backend.quoted(table)} ({names}) values ({marks}){returning}"
-    return backend.run(sql, list(row.values()))
-
-
-def _insert_counted(backend: Backend, table: str, row: Values) -> int:
-    """Add a row whose key is a number; the number."""
-    number: object
-    if backend.dialect in COUNTED_HERE:
-        query = f"select coalesce(max(id), 0) + 1 from {backend.quoted(table)}"
-        [(number,)] = backend.run(query, [])
-        _insert(backend, table, {"id": number, **row})
-    elif backend.dialect == "postgres":
-        [(number,)] = _insert(backend, table, row, " returning id")
-    else:
-        _insert(backend, table, row)
-        [(number,)] = backend.run("select last_insert_id()", [])
-    assert isinstance(number, int)
-    return number
 
 
 def _update(backend: Backend, table: str, changes: Values, key_column: str, key: object) -> None:
@@ -168,105 +140,18 @@ def _log(backend: Backend, story: Story, entry: LogEntry, now: int) -> int:
         str(story.resolved(value, now))
         for value in (entry.actor, entry.action, entry.resource, entry.payload, entry.result)
     )
-    tail = backend.run(
-        "select sequence, entry_hash from immutable_log order by sequence desc limit 1", []
-    )
-    last, previous = tail[0] if tail else (0, ZEROS)
-    assert isinstance(last, int)
-    sequence = last + 1
-    _insert_counted(
+    return chain_immutable_log(
         backend,
-        "immutable_log",
-        {
-            "sequence": sequence,
-            "actor": actor,
-            "action": action,
-            "resource": resource,
-            "subsystem": entry.subsystem,
-            "payload": payload,
-            "result": result,
-            "entry_hash": entry_hash(
-                sequence,
-                actor=actor,
-                action=action,
-                resource=resource,
-                payload=payload,
-                result=result,
-                previous=str(previous),
-            ),
-            "previous_hash": previous,
-            "timestamp": spelled(now),
-        },
-    )
-    return sequence
+        actor=actor,
+        action=action,
+        resource=resource,
+        payload=payload,
+        result=result,
+        subsystem=entry.subsystem,
+    ).position
 
 
 def _audit(backend: Backend, story: Story, entry: AuditEntry, now: int) -> str:
     """Seal an entry of the audit log, and count it for its category; its id."""
-    tail = backend.run(
-        "select timestamp, chain_position, chain_hash from audit_logs"
-        " where chain_position is not null and chain_hash is not null"
-        " order by timestamp desc, chain_position desc limit 1",
-        [],
-    )
-    latest, last, previous = tail[0] if tail else ("", -1, GENESIS)
-    assert isinstance(last, int)
-    position = last + 1
-    day, clock = spelled(now).split(" ")
-    clock, _, micros = clock.partition(".")
-    # A clock that was set back does not put an entry before its predecessor.
-    timestamp = max(f"{day}T{clock}.{micros or '000000'}", str(latest))
-    stamp = f"{day.replace('-', '')}_{clock.replace(':', '')}"
-    entry_id = f"{entry.category}_{stamp}_{position:06d}"
     data = {name: story.resolved(value, now) for name, value in entry.data.items()}
-    content, seal = audit_hashes(
-        entry_id,
-        category=entry.category,
-        data=data,
-        level=entry.level,
-        timestamp=timestamp,
-        previous=str(previous),
-        position=position,
-    )
-    _insert(
-        backend,
-        "audit_logs",
-        {
-            "entry_id": entry_id,
-            "category": entry.category,
-            "data_json": json.dumps(data),
-            "transparency_level": entry.level,
-            "timestamp": timestamp,
-            "hash": content,
-            "previous_hash": previous,
-            "chain_hash": seal,
-            "chain_position": position,
-            "verified": 1,
-        },
-    )
-    _count_category(backend, entry, timestamp)
-    return entry_id
-
-
-def _count_category(backend: Backend, entry: AuditEntry, timestamp: str) -> None:
-    mark = backend.value_mark
-    known = backend.run(
-        f"select entry_count from log_categories where category = {mark}", [entry.category]
-    )
-    counted: Values = {
-        "entry_count": 1,
-        "last_entry_timestamp": timestamp,
-        "transparency_level": entry.level,
-    }
-    if not known:
-        _insert(backend, "log_categories", {"category": entry.category, **counted})
-        return
-    count = known[0][0]
-    assert isinstance(count, int)
-    _update(
-        backend,
-        "log_categories",
-        counted | {"entry_count": count + 1},
-        "category",
-        entry.category,
-    )
+    return chain_audit_log(backend, category=entry.category, data=data, level=entry.level).entry_id
