@@ -12,7 +12,7 @@ from typing import Any
 
 from grace_dbt.audit.results import NOWHERE, ChainReport, VerificationReport
 from grace_dbt.errors import GraceError
-from grace_dbt.operational.backend import Backend, open_database
+from grace_dbt.operational.backend import open_database
 from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.settings import Settings
 
@@ -149,13 +149,15 @@ def _record_in_database(settings: Settings, report: VerificationReport) -> bool:
     """A row for each segment that was looked at; whether there was one to write."""
     moment = report.verified_at.removesuffix("+00:00")
     rows = [
-        (
-            segment.first_position,
-            segment.last_position,
-            segment.head_hash,
-            moment,
-            _words(chain.chain, "intact" if segment.verdict == "intact" else "broken"),
-        )
+        {
+            "start_position": segment.first_position,
+            "end_position": segment.last_position,
+            "chain_hash": segment.head_hash,
+            "verified_at": moment,
+            "verification_result": _words(
+                chain.chain, "intact" if segment.verdict == "intact" else "broken"
+            ),
+        }
         for chain in report.chains
         if chain.chain != "own"
         for segment in _judged(chain)
@@ -168,10 +170,8 @@ def _record_in_database(settings: Settings, report: VerificationReport) -> bool:
     if TABLE in rights.unwritable:
         raise GraceError(f"{TABLE} can't be written", "Grant INSERT on it.")
     with open_database(settings.operational, write=True) as database, database.transaction():
-        number = _next_id(database)
-        columns = "id start_position end_position chain_hash verified_at verification_result"
-        marked = [(number + count, *row) for count, row in enumerate(rows)]
-        database.insert(TABLE, columns.split(), marked)
+        for row in rows:
+            database.add_counted(TABLE, row)
     return True
 
 
@@ -182,11 +182,6 @@ def _judged(chain: ChainReport) -> list[Any]:
         replace(segment, verdict="tampered") if segment.segment in against else segment
         for segment in chain.segments
     ]
-
-
-def _next_id(database: Backend) -> int:
-    [(highest,)] = database.run(f"select coalesce(max(id), 0) from {TABLE}", [])
-    return int(str(highest)) + 1
 
 
 def _record_at_home(settings: Settings, report: VerificationReport) -> None:

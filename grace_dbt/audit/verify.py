@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from grace_dbt.audit.anchors import Anchor, disagreements, read_anchor
+from grace_dbt.audit.own_log import own_file
 from grace_dbt.audit.records import Known, latest_verifications, record, remembered
 from grace_dbt.audit.results import (
     NOWHERE,
@@ -145,11 +146,6 @@ def take_checkpoints(settings: Settings, chains: Sequence[str] | None = None) ->
     return taken
 
 
-def own_chain_file(settings: Settings) -> Path:
-    """The SQLite file in which grace-dbt logs what it does itself."""
-    return settings.home / "audit.sqlite"
-
-
 # Asking
 
 
@@ -177,7 +173,7 @@ def _by_place(settings: Settings, chains: Sequence[str] | None) -> list[tuple[Se
     if operational:
         places.append((settings, operational))
     if OWN in chains:
-        url = OperationalUrl.parse(f"sqlite:///{own_chain_file(settings)}")
+        url = OperationalUrl.parse(f"sqlite:///{own_file(settings)}")
         places.append((replace(settings, operational=url), [OWN]))
     return places
 
@@ -194,7 +190,7 @@ def _look(
     """What the macro found, a dictionary a chain, under the name by which the chain was asked for."""
     tables = {name: "immutable_log" if name == OWN else name for name in chains}
     names = {table: name for name, table in tables.items()}
-    if OWN in chains and not own_chain_file(settings).exists():
+    if OWN in chains and not own_file(settings).exists():
         return [{"name": OWN, "lacks": [f"{settings.operational} (nothing was logged yet)"]}]
     settings.operational.require_present()
     with open_database(settings.operational, write=False):

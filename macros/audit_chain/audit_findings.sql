@@ -219,7 +219,7 @@ findings as (
 
     union all
 
-    select segment, position, entry_id, 'genesis wrong', '{{ chain.genesis }}', previous
+    select segment, position, entry_id, '{{ chain.wrong_origin }}', '{{ chain.genesis }}', previous
     from rightful
     where position = {{ chain.first }} and previous <> '{{ chain.genesis }}'
 

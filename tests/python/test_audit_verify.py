@@ -487,7 +487,7 @@ def test_only_what_is_new(grace: Installation) -> None:
     ("index", "column", "kind"),
     [
         (16, "payload", "content edited"),
-        (15, "previous_hash", "genesis wrong"),
+        (15, "previous_hash", "link broken"),
         (19, "entry_hash", "content edited"),
     ],
 )

@@ -61,6 +61,8 @@ GRAINS: dict[str, tuple[str, ...]] = {
 TABLES = frozenset(GRAINS) | {"dim_time"}
 # No row of Grace tells of it: it is held against the runs where these are tested.
 LOG_OF_RUNS = "cube_etl_metadata"
+# The chains have an oracle of their own, in audit_oracle.
+OF_CHAINS = "audit_chain_"
 # Columns that the runs themselves write.
 RUN_STAMPS = {"quarantine_key", "first_run_at", "last_run_at", "resolved_at"}
 
@@ -106,9 +108,11 @@ class Published:
             return [column[0] for column in cursor.description or []], cursor.fetchall()
 
     def tables(self) -> set[str]:
-        """The names of the tables, without the log of runs."""
+        """The names of the tables, without the log of runs and what is told of audit chains."""
         _, found = self.query("select table_name from duckdb_tables() where not internal")
-        return {name for (name,) in found} - {LOG_OF_RUNS}
+        return {
+            name for (name,) in found if name != LOG_OF_RUNS and not name.startswith(OF_CHAINS)
+        }
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table; what belongs to runs is left out, whether a finding is open is kept."""
