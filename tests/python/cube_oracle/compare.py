@@ -110,9 +110,7 @@ class Published:
     def tables(self) -> set[str]:
         """The names of the tables, without the log of runs and what is told of audit chains."""
         _, found = self.query("select table_name from duckdb_tables() where not internal")
-        return {
-            name for (name,) in found if name != LOG_OF_RUNS and not name.startswith(OF_CHAINS)
-        }
+        return {name for (name,) in found if name != LOG_OF_RUNS and not name.startswith(OF_CHAINS)}
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table; what belongs to runs is left out, whether a finding is open is kept."""
