@@ -38,6 +38,8 @@ JITTER_SECONDS = 30.0
 RECONCILE_SECONDS = 86_400.0
 # All entries of the audit chains are verified at least so often; each refresh verifies what is new.
 VERIFY_SECONDS = 86_400.0
+# A verification that failed is tried again after so long.
+RETRY_SECONDS = 3600.0
 # After failures the interval doubles up to this, or stays if it is longer.
 LONGEST_BACK_OFF = 900.0
 
@@ -252,12 +254,19 @@ class Scheduler:
         except Exception as error:  # whatever it is, refreshing goes on
             known = error if isinstance(error, GraceError) else unforeseen(error)
             self.on_trouble(f"the audit chains could not be verified: {known.message}")
+            sooner = timedelta(seconds=max(self.verify_every - RETRY_SECONDS, 0))
+            self._verified_at -= sooner
             return
         self.vitals.tampered = [c.chain for c in report.chains if c.verdict == "tampered"]
-        for chain in self.vitals.tampered:
-            self.on_trouble(
-                f"{chain} was tampered with; see: grace-dbt audit verify --chain {chain}"
-            )
+        for chain in report.chains:
+            if chain.trouble:
+                self.on_trouble(f"{chain.chain} could not be verified: {chain.trouble}")
+            elif chain.verdict == "tampered":
+                self.on_trouble(
+                    f"{chain.chain} was tampered with; see: grace-dbt audit verify --chain {chain.chain}"
+                )
+            elif {"rewritten", "tail cut"}.intersection(chain.counts):
+                self.on_trouble(f"{chain.chain} is not the chain that was verified before")
 
     def _tell_of(self, troubles: list[str]) -> None:
         for trouble in troubles:

@@ -20,6 +20,7 @@ from grace_dbt.errors import ExitCode, GraceError, listed
 from grace_dbt.operational import backend
 from grace_dbt.operational.backend import Backend, Row, open_database, turn_of
 from grace_dbt.operational.url import FileUrl, OperationalUrl
+from grace_dbt.visible_text import shown
 
 LEVEL = "democratic_oversight"  # the disclosure that Grace gives to what nobody decided on
 MOST_BYTES = (
@@ -352,7 +353,14 @@ def _end_of_audit_log(database: Backend) -> _End | None:
 
 def _end(row: Row) -> _End:
     position, seal, timestamp, *_ = row
-    return _End(int(str(position)), str(seal), timestamp)
+    try:
+        return _End(int(str(position)), str(seal), timestamp)
+    except ValueError:
+        raise GraceError(
+            f"The newest entry can't be gone on from: its position is {shown(position)}.",
+            "See what was done to the chain: grace-dbt audit verify",
+            ExitCode.BAD,
+        ) from None
 
 
 def _moment_after(end: _End | None) -> datetime:

@@ -201,7 +201,9 @@ def _facts(
     same = former.get("url") == report.url or chain.chain == "own"
     known = former.get("known") if same else None
     full_at = former.get("full_at") if same else None
-    if chain.verdict == "intact" and chain.entries:
+    # While a chain is not the one that was known, what was known stays and is told again, until the file is removed.
+    is_other = {"rewritten", "tail cut"}.intersection(chain.counts)
+    if chain.verdict == "intact" and chain.entries and not is_other:
         last = chain.segments[0]
         known = {"position": last.last_position, "seal": last.head_hash}
     if chain.verdict != "unverified" and chain.scope == "all":

@@ -22,6 +22,7 @@ from grace_dbt.audit.anchors import write_whole
 from grace_dbt.audit.formats import GENESIS, ZEROS, chain_hash, content_hash, entry_hash
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.url import FileUrl, OperationalUrl, ServerUrl
+from grace_dbt.visible_text import shown
 
 if TYPE_CHECKING:
     from grace_dbt.audit.results import (
@@ -84,7 +85,6 @@ KINDS = {
     ),
 }
 
-_LONGEST = 300  # characters of a value of foreign origin
 _SHORT = 20  # characters of a value that stays on one line where there is room
 _HASH = re.compile(r"[0-9a-f]{64}")
 _UNSEALED = {
@@ -199,16 +199,6 @@ def page(report: VerificationReport) -> str:
         f"<title>{escape(f'{title}. {_headline(report)}. {shown(report.verified_at)}')}</title>\n"
         f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
-
-
-def shown(value: object) -> str:
-    """A value of foreign origin as it may be shown: what can't be seen, or turns text around, is spelled out."""
-    text = str(value)
-    visible = "".join(
-        mark if mark.isprintable() else mark.encode("unicode_escape").decode()
-        for mark in text[:_LONGEST]
-    )
-    return f"{visible}\u2026 ({len(text):,} characters)" if len(text) > _LONGEST else visible
 
 
 # --- markup

@@ -78,12 +78,17 @@ def verify_chains(
             ExitCode.USAGE,
         )
     held = [read_anchor(path, public_key) for path in anchors if public_key is not None]
+    asked = _with_anchored(chains, held)
     began = datetime.now(UTC)
-    notes: list[str] = []
+    notes = [
+        f"the anchor {anchor.path} was made of another database, {anchor.database}"
+        for anchor in held
+        if anchor.database != str(settings.operational)
+    ]
     reports: list[ChainReport] = []
     checks: list[AnchorCheck] = []
     disagreeing = disagreements(held)
-    for place, names in _by_place(settings, chains):
+    for place, names in _by_place(settings, asked):
         known = {name: remembered(settings, place.operational, name) for name in names}
         since = _places_to_begin(place, known, notes) if since_checkpoint else {}
         wanted = {name: _wanted(held, name) for name in names}
@@ -158,6 +163,25 @@ def _was_there(settings: Settings, chain: str, anchors: Iterable[Anchor]) -> boo
     return was_verified or bool(_wanted(anchors, chain))
 
 
+def _with_anchored(chains: Sequence[str] | None, anchors: Sequence[Anchor]) -> Sequence[str] | None:
+    """The chains to look at; where none is named those of the anchors are among them.
+
+    Raises:
+        GraceError: An anchor says nothing of any of them.
+    """
+    if chains is None:
+        anchored = {point.chain for anchor in anchors for point in anchor.checkpoints}
+        return (*OPERATIONAL_CHAINS, OWN) if OWN in anchored else None
+    for anchor in anchors:
+        if not {point.chain for point in anchor.checkpoints}.intersection(chains):
+            raise GraceError(
+                f"The anchor {anchor.path} says nothing of {listed(list(chains))}.",
+                f"It is of: {listed(sorted({point.chain for point in anchor.checkpoints}))}.",
+                ExitCode.USAGE,
+            )
+    return chains
+
+
 def _by_place(settings: Settings, chains: Sequence[str] | None) -> list[tuple[Settings, list[str]]]:
     """The settings by which each database is read, and the chains that stand in it."""
     chains = OPERATIONAL_CHAINS if chains is None else chains
@@ -197,8 +221,8 @@ def _look(
         pass  # says in two lines what is the matter with a database that can't be opened
     arguments = {
         "chain": "all" if len(tables) > 1 else next(iter(tables.values())),
-        "since": {tables[name]: vars(place) for name, place in since.items()},
-        "look_at": {tables[name]: vars(place) for name, place in known.items() if place},
+        "since": {tables[n]: vars(since[n]) for n in chains if n in since},
+        "look_at": {tables[n]: vars(place) for n in chains if (place := known.get(n))},
         "limit": SHOWN,
         "checkpoints": {
             tables[name]: [
@@ -206,6 +230,7 @@ def _look(
                 for _, c in checkpoints
             ]
             for name, checkpoints in wanted.items()
+            if name in tables
         },
         "ends": ends,
         "raises": False,
@@ -213,9 +238,21 @@ def _look(
     try:
         found = printed_by("verify_audit_chain", "audit-chains", arguments, settings, target="live")
     except GraceError as error:
-        raise GraceError(
+        unreadable = GraceError(
             f"The chains of {settings.operational} can't be read: {error.message}", error.hint
-        ) from error
+        )
+        if len(tables) == 1:
+            raise unreadable from error
+        # What is in the way of one chain may be in the way of no other.
+        singly: list[dict[str, Any]] = []
+        for name in chains:
+            try:
+                singly += _look(settings, [name], known, since, wanted, ends=ends)
+            except GraceError as trouble:
+                singly.append({"name": name, "lacks": [], "trouble": trouble.message})
+        if all("trouble" in facts for facts in singly):
+            raise unreadable from error
+        return singly
     return [{**facts, "name": names[facts["chain"]]} for facts in found]
 
 
@@ -249,10 +286,11 @@ def _begins_twice(url: OperationalUrl) -> bool:
 
 def _report(facts: Facts, known: Known | None) -> ChainReport:
     name = facts["name"]
-    if facts["lacks"]:
-        return ChainReport(
-            name, "all", "unverified", 0, (), (), {}, 0, f"there is no {listed(facts['lacks'])}"
-        )
+    trouble = facts.get("trouble") or (
+        f"there is no {listed(facts['lacks'])}" if facts["lacks"] else None
+    )
+    if trouble:
+        return ChainReport(name, "all", "unverified", 0, (), (), {}, 0, trouble)
     segments = tuple(
         Segment(**{k: v for k, v in row.items() if k != "findings"} | {"chain": name})
         for row in facts["segments"]
@@ -301,7 +339,7 @@ def _changed_before(facts: Facts, known: Known | None, *, is_partial: bool) -> l
     That place is remembered without a signature, and a database may be made anew under its old name: where all of the
     chain was looked at it is a warning. What was not looked at stands on that place alone.
     """
-    if known is None or facts["lacks"] or facts["known_hash"] == known.seal:
+    if known is None or "known_hash" not in facts or facts["known_hash"] == known.seal:
         return []
     here, entries = facts["known_hash"], sum(row["entries"] for row in facts["segments"])
     kind = "rewritten" if here or (entries and is_partial) else "tail cut"
@@ -323,7 +361,7 @@ def _against(
 ) -> Iterable[tuple[AnchorCheck, Finding | None]]:
     """Each checkpoint held against what the chain has there now, and what differs."""
     points = facts.get("checkpoints", [])
-    for (anchor, point), found in zip(wanted, points, strict=False):
+    for (anchor, point), found in zip(wanted[: len(points)], points, strict=True):
         difference = _difference(point, found, report)
         finding = None
         if difference is not None:

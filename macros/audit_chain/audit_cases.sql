@@ -27,16 +27,18 @@ irregular as (
 shared_places as (
     select segment, position
     from segmented
+    where position is not null
     group by segment, position
     having count(*) > 1
 ),
 
 every_case as (
     select
-        {{ columns }},
-        segment
+        {{ columns_of('irregular') }},
+        irregular.segment
     from irregular
-    where (segment, position) not in (select segment, position from shared_places)
+    left join shared_places on shared_places.segment = irregular.segment and shared_places.position = irregular.position
+    where shared_places.position is null
 
     union all
 

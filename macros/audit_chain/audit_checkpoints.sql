@@ -36,7 +36,8 @@
         {% if leaf %}
             {% do checkpoint.update({'merkle_root': merkle_root(
                 'select entries.position, entries.' ~ leaf ~ ' as node from ' ~ entries ~ ' as entries inner join ' ~ placed
-                ~ ' as segmented on segmented.position = entries.position and segmented.seal = entries.seal and segmented.entry_id = entries.entry_id'
+                ~ ' as segmented on segmented.position = entries.position and segmented.seal = entries.seal'
+                ~ " and coalesce(segmented.entry_id, '') = coalesce(entries.entry_id, '')"
                 ~ ' where segmented.segment = ' ~ segment.segment ~ ' and entries.position <= ' ~ wanted.position
             )}) %}
         {% endif %}

@@ -10,9 +10,11 @@
     {% set place = relation if engine == target.type else qualify_name(
         relation.identifier, engine, none if engine == 'sqlite' else relation.schema
     ) %}
-    {% set found = run_query(asked_natively(
-        relation, 'select min(' ~ position ~ ') as first, max(' ~ position ~ ') as last, count(*) as entries from ' ~ place
-    ))[0] %}
+    {% set ends = [] %}
+    {% for end in ('min', 'max') %}
+        {% do ends.append(context[engine ~ '__stored_cell'](end ~ '(' ~ position ~ ')', present[chain.position].dtype | lower) ~ ' as ' ~ end ~ '_place') %}
+    {% endfor %}
+    {% set found = run_query(asked_natively(relation, 'select ' ~ ends | join(', ') ~ ', count(*) as entries from ' ~ place))[0] %}
     {% set first, last, entries = found[0] | string, found[1] | string, found[2] | int %}
     {% if first != chain.first | string or last != (chain.first + entries - 1) | string %}
         {{ return(none) }}
@@ -22,12 +24,14 @@
     {% for begin in range(chain.first, last + 1, at_once) %}
         {% set here = position ~ ' >= ' ~ (begin - 1) ~ ' and ' ~ position ~ ' < ' ~ [begin + at_once, last + 1] | min %}
         {% do make_scratch_table(block, sealed_entries(chain, stored_texts(relation, node, present, here, {}), chain.key)) %}
-        {% set placed = '(select *, cast(1 as bigint) as segment from ' ~ block ~ ')' %}
-        {% if run_query(
-            'select 1 from (' ~ audit_cases(chain, placed) ~ ') as cases where position is null or position >= ' ~ begin
+        {% set placed = audit_placed(dict(chain, begins_anew=false), block, none) %}
+        {% set something = run_query(
+            'select 1 from (' ~ audit_cases(chain, placed) ~ ') as cases where position >= ' ~ begin
             ~ ' and not (position = ' ~ chain.first ~ " and previous = '" ~ chain.genesis
-            ~ "' and content is null and trouble is null) limit 1"
+            ~ "' and content is null and trouble is null) union all select 1 from " ~ block
+            ~ ' where position is null or trouble is not null limit 1'
         ).rows %}
+        {% if something %}
             {{ return(none) }}
         {% endif %}
     {% endfor %}

@@ -49,7 +49,7 @@
         {% do sums.update({all_columns | join(','): '_leaf_0'}) %}
     {% endif %}
     {% set known_hash = seal_at(chain, relation, present, look_at) if look_at else none %}
-    {% set intact = none if sums or since else intact_by_blocks(chain, relation, node, present) %}
+    {% set intact = none if checkpoints or ends or since else intact_by_blocks(chain, relation, node, present) %}
     {% if intact %}
         {{ return({
             'chain': chain.name, 'lacks': [], 'segments': [intact], 'counts': [], 'findings': [], 'checkpoints': [],
@@ -57,7 +57,9 @@
         }) }}
     {% endif %}
     {% set entries, findings = 'audit_entries_' ~ chain.name, 'audit_findings_' ~ chain.name %}
-    {% set behind = quote_name(present[chain.position].name, operational_engine()) ~ ' > ' ~ since.position if since else none %}
+    {% set place = quote_name(present[chain.position].name, operational_engine()) %}
+    {#- What has no place may have come since. -#}
+    {% set behind = place ~ ' > ' ~ since.position ~ ' or ' ~ place ~ ' is null' if since else none %}
     {% set stored = stored_texts(relation, node, present, behind, sums) %}
     {% do make_scratch_table(entries, sealed_entries(chain, stored, chain.key, sums.values())) %}
     {% set segmented = 'audit_segments_' ~ chain.name %}
@@ -118,7 +120,7 @@
     {% for columns, leaf in sums.items() %}
         {% do cells.append(audit_leaf(columns.split(',')) ~ ' as ' ~ leaf) %}
     {% endfor %}
-    {{ return('select ' ~ cells | join(', ') ~ ' from (' ~ rows_as_text(relation, node.columns, present, condition) ~ ') as source_rows') }}
+    {{ return('select ' ~ cells | join(', ') ~ ' from (' ~ rows_as_text(relation, node.columns, present, condition, marks_bytes=true) ~ ') as source_rows') }}
 {% endmacro %}
 
 {#- Committed at once: what DuckDB holds in an open transaction it holds in memory. -#}

@@ -1,19 +1,20 @@
 {#-
     Selects declared columns of an operational table, each as the text it is stored as; a column that the table lacks is
     NULL. `present` is what `present_columns` found. `condition` is in the words of the database that holds the table, over its
-    stored values.
+    stored values. With `marks_bytes` a value that is bytes is told from the text of its hex digits.
 
     Over an attached database the select runs inside that database: a scan by DuckDB would cut SQLite's real numbers to 15
     digits and read a zero date of MySQL as NULL, and one value that it can't read would stop it.
 -#}
-{% macro rows_as_text(relation, names, present, condition=none) %}
+{% macro rows_as_text(relation, names, present, condition=none, marks_bytes=false) %}
     {#- A table that is not there is asked of nobody: its empty select is in the words of the target. -#}
     {% set engine = operational_engine() if present else target.type %}
     {% set cells = [] %}
     {% for name in names %}
         {% set found = present.get(name) %}
         {% set stored, type = (quote_name(found.name, engine), found.dtype | lower) if found else ('null', 'text') %}
-        {% do cells.append(context[engine ~ '__stored_cell'](stored, type) ~ ' as ' ~ quote_name(name, engine)) %}
+        {% set cell = context[engine ~ '__stored_cell'](stored, type, marks_bytes) %}
+        {% do cells.append(cell ~ ' as ' ~ quote_name(name, engine)) %}
     {% endfor %}
     {% if not present %}
         {{ return('select ' ~ cells | join(', ') ~ ' where 1 = 0') }}
@@ -52,30 +53,31 @@
     {{ return('postgres' if scheme == 'postgresql' else scheme) }}
 {% endmacro %}
 
-{#- How each engine says the text of a stored value. -#}
-{% macro duckdb__stored_cell(column, type) %}{{ return('cast(' ~ column ~ ' as varchar)') }}{% endmacro %}
+{#- How each engine says the text of a stored value; with `marks_bytes` hex digits of bytes stand behind \x. -#}
+{% macro duckdb__stored_cell(column, type, marks_bytes=false) %}{{ return('cast(' ~ column ~ ' as varchar)') }}{% endmacro %}
 
 {#-
     A column may hold any storage class; a function of ours gets no text that is not UTF-8, so it takes the bytes. Nearly every
     value is a text, told by where texts sort: behind all numbers and before all blobs, in half the time that its name takes.
 -#}
-{% macro sqlite__stored_cell(column, type) %}
+{% macro sqlite__stored_cell(column, type, marks_bytes=false) %}
     {% set text = 'clean_text(cast(' ~ column ~ ' as blob))' if target.type == 'sqlite' else column %}
     {{ return(
         'case when ' ~ column ~ " >= '' and " ~ column ~ " < x'' then " ~ text ~ ' else case typeof(' ~ column
-        ~ ") when 'real' then printf('%!.17g', " ~ column ~ ") when 'blob' then hex(" ~ column ~ ') else cast(' ~ column
+        ~ ") when 'real' then printf('%!.17g', " ~ column ~ ") when 'blob' then " ~ ("'\\x' || " if marks_bytes else '') ~ 'hex(' ~ column
+        ~ ') else cast(' ~ column
         ~ ' as text) end end'
     ) }}
 {% endmacro %}
 
 {#- As JSON a time is ISO 8601, whatever DateStyle and zone the server has; with the blank that the other engines write. -#}
-{% macro postgres__stored_cell(column, type) %}
+{% macro postgres__stored_cell(column, type, marks_bytes=false) %}
     {% if type in ('timestamp with time zone', 'timestamptz') %}
         {{ return("replace(to_jsonb(timezone('UTC', " ~ column ~ ")) #>> '{}', 'T', ' ')") }}
     {% elif type.startswith('timestamp') or type == 'date' %}
         {{ return('replace(to_jsonb(' ~ column ~ ") #>> '{}', 'T', ' ')") }}
     {% elif type in ('bytea', 'blob') %}
-        {{ return('upper(encode(' ~ column ~ ", 'hex'))") }}
+        {{ return(("'\\x' || " if marks_bytes else '') ~ 'upper(encode(' ~ column ~ ", 'hex'))") }}
     {% endif %}
     {{ return('cast(' ~ column ~ ' as text)') }}
 {% endmacro %}
@@ -84,9 +86,9 @@
     The scanner takes a text with a binary collation for bytes. The session is in UTC, so a TIMESTAMP is as well. A BIT is the
     byte of its number, unless it is calculated with; a FLOAT would be told by six digits.
 -#}
-{% macro mysql__stored_cell(column, type) %}
+{% macro mysql__stored_cell(column, type, marks_bytes=false) %}
     {% if type == 'blob' %}
-        {{ return('hex(' ~ column ~ ')') }}
+        {{ return("concat('\\\\x', hex(" ~ column ~ '))' if marks_bytes else 'hex(' ~ column ~ ')') }}
     {% endif %}
     {% set value = {'boolean': column ~ ' + 0', 'float': 'cast(' ~ column ~ ' as double)'}.get(type, column) %}
     {{ return('convert(' ~ value ~ ' using utf8mb4) collate utf8mb4_general_ci') }}

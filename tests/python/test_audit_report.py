@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from grace_dbt.audit import verify
 from grace_dbt.audit.formats import GENESIS, ZEROS, chain_hash, content_hash, entry_hash
-from grace_dbt.audit.report import KINDS, page, shown, write_report
+from grace_dbt.audit.report import KINDS, page, write_report
 from grace_dbt.audit.results import (
     AnchorCheck,
     ChainReport,
@@ -31,6 +31,7 @@ from grace_dbt.audit.results import (
 )
 from grace_dbt.cli.audit import report as report_command
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.visible_text import shown
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=\'alert(2)\'>" onload="x" &amp; \u202e\x00\ud800\n'

@@ -27,12 +27,17 @@ from audit_oracle.writer import (
     write,
 )
 from conftest import ENGINES, SERVERS, GraceCli, prepare, without_rights
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from places import Place
 from raw_drivers import RawDatabase
 
+from grace_dbt import dbt_runner
+from grace_dbt.audit import verify
 from grace_dbt.audit.anchors import make_anchor, write_anchor
+from grace_dbt.audit.own_log import log_own
 from grace_dbt.audit.results import ChainReport, VerificationReport
 from grace_dbt.audit.verify import SHOWN, verify_chains
+from grace_dbt.cli.audit import verify as verify_command
 from grace_dbt.dbt_runner import run_dbt
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational import attach, backend
@@ -412,7 +417,11 @@ def test_a_file_that_is_no_database(grace: Installation, tmp_path: Path) -> None
         [(size,)] = lite.execute("pragma page_size").fetchall()
     start = (page - 1) * size
     spoiled.write_bytes(whole[:start] + os.urandom(size) + whole[start + size :])
-    for path in (garbage, cut, spoiled, tmp_path / "none.sqlite", tmp_path):
+    told = verify_chains(replace(grace.settings, operational=_url(spoiled)))
+    assert [chain.verdict for chain in told.chains] == ["unverified", "intact"]
+    assert told.exit_code == ExitCode.ENVIRONMENT
+    assert spoiled.name in (told.chains[0].trouble or "")
+    for path in (garbage, cut, tmp_path / "none.sqlite", tmp_path):
         before = path.read_bytes() if path.is_file() else None
         settings = replace(grace.settings, operational=_url(path))
         assert path.name in failure(partial(verify_chains, settings)), path.name
@@ -535,6 +544,9 @@ def test_the_entry_of_the_checkpoint_is_changed(grace: Installation) -> None:
         rows[14]["entry_hash"],
         changed[0]["entry_hash"],
     )
+    # It is told until somebody says that it is right.
+    assert kinds(grace.log()) == [("rewritten", 15)]
+    grace.forget()
     assert grace.log().findings == ()
 
 
@@ -1004,3 +1016,189 @@ def test_the_macro_by_itself(grace: Installation) -> None:
     ended, said = operation(chain=AUDIT)
     assert not ended
     assert "Could not be verified: audit_logs" in said
+
+
+# What would be passed as intact
+
+
+def edited(grace: Installation, *statements: str) -> None:
+    """Somebody with all rights changes what is stored."""
+    assert grace.place.path
+    with closing(sqlite3.connect(grace.place.path)) as connection:
+        triggers = "select name from sqlite_master where type = 'trigger' and tbl_name in (?, ?)"
+        for (name,) in connection.execute(triggers, TABLES).fetchall():
+            connection.execute(f'drop trigger "{name}"')
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize("fractions", [(3.25, 3.5), (3.25, 3.5, 3.75)])
+def test_places_that_are_none_hide_no_edit(
+    grace: Installation, fractions: tuple[float, ...]
+) -> None:
+    """As many entries as places, the first and the last one where they should be."""
+    grace.clean()
+    edited(
+        grace,
+        *(f"update immutable_log set sequence = {f} where sequence = {3 + i}" for i, f in enumerate(fractions)),
+        "update immutable_log set actor = 'mallory', previous_hash = 'x' where sequence = 9",
+    )  # fmt: skip
+    found = grace.log()
+    assert found.verdict == "tampered"
+    assert found.counts["unreadable entry"] == len(fractions)
+    assert ("content edited", 9) in kinds(found)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_anchor_of_a_column_that_is_gone_holds_nothing(
+    grace: Installation, table: str, tmp_path: Path
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    grace.clean()
+    write_anchor(tmp_path / "anchor.json", make_anchor(grace.settings, TABLES, key))
+    column, rest = (
+        ("subsystem", "sequence > 6") if table == LOG else ("verified", "chain_position > 3")
+    )
+    if table == LOG:
+        edited(grace, "drop index ix_immutable_log__subsystem")
+    edited(grace, f"alter table {table} drop column {column}")
+    options = {"anchors": [tmp_path / "anchor.json"], "public_key": key.public_key()}
+    [found] = grace.verify(table, **options).chains
+    assert (found.verdict, set(found.counts) - {"new segment"}) == ("tampered", {"content differs"})
+    edited(grace, f"delete from {table} where {rest}")
+    report = grace.verify(**options)
+    assert report.exit_code == ExitCode.BAD
+    assert not any(check.holds for check in report.anchors if check.chain == table)
+
+
+def test_an_anchor_is_held_against_its_chains_or_refused(
+    grace: Installation, tmp_path: Path
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    grace.clean()
+    log_own(grace.settings, "test", "resource", {}, "done")
+    for chain in (AUDIT, "own"):
+        write_anchor(tmp_path / chain, make_anchor(grace.settings, (chain,), key))
+    options: dict[str, Any] = {"public_key": key.public_key()}
+    assert "says nothing of immutable_log" in failure(
+        lambda: grace.verify(LOG, anchors=[tmp_path / AUDIT], **options), ExitCode.USAGE
+    )
+    report = grace.verify(anchors=[tmp_path / "own"], **options)
+    assert [chain.chain for chain in report.chains] == [LOG, AUDIT, "own"]
+    assert [check.holds for check in report.anchors] == [True]
+
+
+@pytest.mark.parametrize("value", ["x'ff'", "x'33'", "'abc'", "null"])
+def test_a_place_of_any_kind_is_told_and_stops_no_other_chain(
+    grace: Installation, value: str
+) -> None:
+    grace.clean(12, 9)
+    edited(grace, f"update audit_logs set chain_position = {value} where chain_position = 3")
+    log, audit = grace.verify().chains
+    assert (log.verdict, audit.verdict) == ("intact", "tampered")
+    assert "unreadable entry" in audit.counts
+
+
+def test_what_stops_one_chain_stops_no_other(
+    grace: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a database may hold that the look at it can't stand."""
+    asked = dbt_runner.printed_by
+
+    def poisoned(
+        name: str, mark: str, arguments: dict[str, Any], *rest: Any, **options: Any
+    ) -> Any:
+        if arguments["chain"] in ("all", AUDIT):
+            raise GraceError("the look broke", "look again")
+        return asked(name, mark, arguments, *rest, **options)
+
+    monkeypatch.setattr(verify, "printed_by", poisoned)
+    grace.clean()
+    report = grace.verify()
+    assert [chain.verdict for chain in report.chains] == ["intact", "unverified"]
+    assert "the look broke" in (report.chains[1].trouble or "")
+    assert report.exit_code == ExitCode.ENVIRONMENT
+
+
+def test_an_entry_without_a_place_lies_behind_every_checkpoint(grace: Installation) -> None:
+    rows = grace.clean(12, 9)[AUDIT]
+    grace.verify()
+    forged = rows[-1] | {"entry_id": "forged", "chain_position": None}
+    grace.write(AUDIT, [forged])
+    part = grace.audit(since_checkpoint=True)
+    assert (part.verdict, part.counts) == ("tampered", {"unreadable entry": 1})
+
+
+def test_bytes_are_not_the_text_of_their_digits(grace: Installation, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    rows = immutable_log(6)
+    rows[2]["resource"] = "AB12"
+    reseal(LOG, rows)
+    grace.write(LOG, rows)
+    assert grace.log().verdict == "intact"
+    write_anchor(tmp_path / "anchor.json", make_anchor(grace.settings, (LOG,), key))
+    edited(grace, "update immutable_log set resource = x'ab12' where sequence = 3")
+    assert grace.log().verdict == "tampered"
+    edited(
+        grace, "update immutable_log set resource = 'AB12', subsystem = x'ab' where sequence = 3"
+    )
+    found = grace.log(anchors=[tmp_path / "anchor.json"], public_key=key.public_key())
+    assert set(found.counts) == {"content differs"}
+
+
+def test_an_anchor_covers_rows_without_a_key(grace: Installation, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    grace.write(LOG, immutable_log(6))
+    columns = "id, sequence, actor, action, resource, subsystem, payload, result, entry_hash, previous_hash, timestamp"
+    edited(
+        grace,
+        f"create table copied as select {columns} from immutable_log",
+        "drop table immutable_log",
+        "alter table copied rename to immutable_log",
+        "update immutable_log set id = null where sequence = 5",
+    )
+    write_anchor(tmp_path / "anchor.json", make_anchor(grace.settings, (LOG,), key))
+    edited(grace, "update immutable_log set subsystem = 'other' where sequence = 5")
+    found = grace.log(anchors=[tmp_path / "anchor.json"], public_key=key.public_key())
+    assert set(found.counts) == {"content differs"}
+
+
+def test_a_chain_that_is_another_one_is_told_until_it_is_forgotten(grace: Installation) -> None:
+    grace.clean()
+    grace.verify()
+    edited(grace, "delete from immutable_log where sequence > 9")
+    for _ in range(2):
+        found = grace.log()
+        assert (found.verdict, found.counts) == ("intact", {"tail cut": 1})
+
+
+def test_no_control_character_reaches_the_terminal(
+    grace: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grace.clean(12, 9)
+    edited(grace, "update audit_logs set entry_id = char(27) || '[2J' where chain_position = 3")
+    verify_command._show(grace.verify(AUDIT))
+    told = capsys.readouterr()
+    assert "\x1b" not in told.out + told.err
+    assert "\\x1b[2J" in told.out
+
+
+@pytest.mark.parametrize("attack", sorted(ATTACKS[LOG]))
+def test_the_short_look_and_the_long_one_agree(
+    grace: Installation, attack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An intact chain is looked at by blocks; any doubt takes the long way."""
+    rows = grace.clean()
+    grace.attack(rows, LOG, attack)
+    short = grace.log(record_result=False)
+    asked = dbt_runner.printed_by
+
+    def long_way(
+        name: str, mark: str, arguments: dict[str, Any], *rest: Any, **options: Any
+    ) -> Any:
+        found = asked(name, mark, arguments | {"ends": True}, *rest, **options)
+        return [facts | {"checkpoints": []} for facts in found]
+
+    monkeypatch.setattr(verify, "printed_by", long_way)
+    assert grace.log(record_result=False) == short

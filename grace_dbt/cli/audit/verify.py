@@ -10,6 +10,7 @@ from grace_dbt.cli.audit.options import Anchors, Chain, PublicKey, chosen
 from grace_dbt.cli.options import AsJson, Database
 from grace_dbt.cli.output import print_json, say_plain, to_terminal
 from grace_dbt.settings import Settings
+from grace_dbt.visible_text import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,7 +129,7 @@ def _show_segments(console: Console, report: VerificationReport) -> None:
                 positions if segment.entries else "none" if chain.scope == "all" else "nothing new",
                 f"{segment.entries:,}",
                 Text(words, style),
-                Text((segment.head_hash or "")[:16]),
+                Text(shown((segment.head_hash or "")[:16])),
             )
     console.print(grid)
 
@@ -148,7 +149,7 @@ def _show_findings(console: Console, report: VerificationReport) -> None:
         cells = (
             finding.chain,
             "" if finding.position is None else str(finding.position),
-            finding.entry_id or "",
+            shown(finding.entry_id or ""),
             finding.kind,
             _short(finding.expected),
             _short(finding.found),
@@ -157,11 +158,11 @@ def _show_findings(console: Console, report: VerificationReport) -> None:
     console.print(grid)
     for chain in report.chains:
         for kind, count in chain.counts.items():
-            shown = sum(finding.kind == kind for finding in chain.findings)
-            if count > shown:
-                say_plain(f"{chain.chain}: {count - shown:,} more of the kind {kind}.")
+            told = sum(finding.kind == kind for finding in chain.findings)
+            if count > told:
+                say_plain(f"{chain.chain}: {count - told:,} more of the kind {kind}.")
 
 
 def _short(text: str | None) -> str:
     """A hash by its beginning; in JSON it stands as a whole."""
-    return "" if text is None else text if len(text) <= 40 else f"{text[:16]}..."
+    return "" if text is None else shown(text if len(text) <= 40 else f"{text[:16]}...")
