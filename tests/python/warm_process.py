@@ -69,7 +69,13 @@ class Warm(Channel):
     def __init__(self, home: Path, database: Path) -> None:
         """Start it; the parsed project is taken from this home."""
         super().__init__(home.parent / "warm.socket")
-        environment = {**os.environ, "GRACE_HOME": str(home), "COLUMNS": "120"}
+        environment = {
+            **os.environ,
+            "GRACE_HOME": str(home),
+            "COLUMNS": "120",
+            # What numpy calculates with would start threads, which a fork leaves behind.
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         self.process = subprocess.Popen(
             [sys.executable, __file__, f"sqlite:///{database}", str(self.path)], env=environment
         )

@@ -107,10 +107,18 @@ class Published:
             cursor = connection.execute(sql)
             return [column[0] for column in cursor.description or []], cursor.fetchall()
 
+    def every_table(self) -> set[str]:
+        """The names of all tables."""
+        _, found = self.query("select table_name from duckdb_tables() where not internal")
+        return {name for (name,) in found}
+
     def tables(self) -> set[str]:
         """The names of the tables, without the log of runs and what is told of audit chains."""
-        _, found = self.query("select table_name from duckdb_tables() where not internal")
-        return {name for (name,) in found if name != LOG_OF_RUNS and not name.startswith(OF_CHAINS)}
+        return {
+            name
+            for name in self.every_table()
+            if name != LOG_OF_RUNS and not name.startswith(OF_CHAINS)
+        }
 
     def rows(self, table: str) -> list[Row]:
         """The rows of a table; what belongs to runs is left out, whether a finding is open is kept."""
