@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 
 ZEROS = "0" * 64  # the previous_hash of the first entry of the immutable log, whose sequence is 1
+# Deeper JSON is not read: how deep Python gets depends on who calls. The macro is_shallow says the same.
+DEEPEST = 500
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 GENESIS = "genesis"  # the previous_hash of the first entry of an audit log segment, at position 0
 
 
@@ -59,7 +63,7 @@ def stored_content_hash(
 
     Python decides here what JSON says: how a number is spelled, which of two equal keys counts, how keys are ordered.
     """
-    if data_json is None:
+    if data_json is None or not _is_shallow(data_json):
         return None
     try:
         data = json.loads(data_json)
@@ -68,3 +72,14 @@ def stored_content_hash(
         )
     except (ValueError, RecursionError):
         return None
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether a JSON text is nested no deeper than `DEEPEST` levels."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return True
+    level = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
+    return deepest <= DEEPEST

@@ -134,7 +134,8 @@ def test_the_same_over_every_engine(dialect: str, snapshots: dict[str, str]) -> 
     ):
         for table, columns in tables.items():
             rows = rows_of(over_sqlite, table, columns)
-            assert rows or table == "cube_quarantine", f"{table} is empty: nothing is proven"
+            may_be_empty = table in ("cube_quarantine", "audit_chain_findings")
+            assert rows or may_be_empty, f"{table} is empty: nothing is proven"
             assert_same(rows, rows_of(over_other, table, columns), table)
 
 
