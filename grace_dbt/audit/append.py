@@ -23,19 +23,15 @@ from grace_dbt.operational.url import FileUrl, OperationalUrl
 from grace_dbt.visible_text import shown
 
 LEVEL = "democratic_oversight"  # the disclosure that Grace gives to what nobody decided on
-MOST_BYTES = (
-    4 * 2**20
-)  # of one entry: a server takes 16 MiB a statement, and each quote in it counts twice
-MOST_LEVELS = 200  # of nested data: engines stop reading at 1,000, and so does Python
-LONGEST = {
-    "category": 200,
-    "subsystem": 255,
-}  # characters that fit a key or an index on every engine
+# Bytes of one entry: a server takes 16 MiB a statement, and each quote in it counts twice.
+MOST_BYTES = 4 * 2**20
+MOST_LEVELS = 200  # of nested data: a chain is verified down to 500
+# Characters that fit a key or an index on every engine.
+LONGEST = {"category": 200, "subsystem": 255}
 LOOKED_AT = 200  # newest entries among which the first one of a segment is looked for
 BACK_OFF = (0.01, 0.5)  # seconds at first, and at most, before an entry is tried again
-PAUSE = (
-    0.02  # seconds in which a DuckDB file is left to other processes, which look ten times a second
-)
+# Seconds in which a DuckDB file is left to other processes, which look ten times a second.
+PAUSE = 0.02
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     `cases` are relations of what `sealed_entries`, `audit_placed` and `audit_cases` give.
 -#}
 {% macro audit_findings(chain, entries, placed, cases) %}
-    {% set text, none_text = dbt.type_string(), 'cast(null as ' ~ dbt.type_string() ~ ')' %}
+    {% set none_text = 'cast(null as ' ~ dbt.type_string() ~ ')' %}
     {% set columns = entry_columns() | join(', ') %}
     {% set most_moved = 100 %}{#- So many misplaced entries are tried at each other's places. -#}
 with segmented as (
@@ -141,7 +141,6 @@ facts as (
         coalesce(afters.holds_resealed, 0) as holds_resealed,
         moved.true_position,
         case when linked_to_moved.number is null then 0 else 1 end as is_linked_to_moved,
-        case when shared_places.position is null then 0 else 1 end as shares_place,
         case when places_before.position is null then 0 else 1 end as goes_on_from_shared,
         row_number() over (
             partition by cases.segment, cases.position
@@ -160,7 +159,6 @@ facts as (
     left join gaps on gaps.number = cases.number
     left join moved on moved.number = cases.number
     left join linked_to_moved on linked_to_moved.number = cases.number
-    left join shared_places on shared_places.segment = cases.segment and shared_places.position = cases.position
     left join shared_places as places_before
         on places_before.segment = cases.segment and places_before.position = cases.position - 1
 ),
@@ -170,6 +168,27 @@ rightful as (
     select *
     from facts
     where rank_at_place = 1 and true_position is null and trouble is null
+),
+
+-- What of an entry is not as it was sealed; that of a first entry its own finding tells, if it is the seal before it alone.
+not_as_sealed as (
+    select
+        *,
+        case
+            when {{ holds_other_seal(chain, 'seal_before') }} then 'link'
+            when rebuilt is not null and resealed is not null and {{ seal_of(chain, 'rebuilt', 'previous', 'position') }} = seal
+                then 'hash'
+            when rebuilt is not null then 'content'
+            when holds_resealed = 1 then 'seal'
+            {% if chain.name == 'immutable_log' %}
+            else 'content and seal'
+            {% else %}
+            when holds_seal = 1 then 'content and seal'
+            else 'seal'
+            {% endif %}
+        end as what_differs
+    from rightful
+    where content is not null and not (position = {{ chain.first }} and {{ holds_other_seal(chain, "'" ~ chain.genesis ~ "'") }})
 ),
 
 findings as (
@@ -241,47 +260,14 @@ findings as (
         segment,
         position,
         entry_id,
-        case
-            when {{ holds_other_seal(chain, 'seal_before') }} then 'link broken'
-            when rebuilt is not null and resealed is null then 'content edited'
-            when rebuilt is not null and {{ seal_of(chain, 'rebuilt', 'previous', 'position') }} = seal then 'hash edited'
-            when rebuilt is not null then 'content edited'
-            when holds_resealed = 1 then 'hash edited'
-            {% if chain.name == 'immutable_log' %}
-            else 'content edited'
-            {% else %}
-            when holds_seal = 1 then 'content edited'
-            else 'hash edited'
-            {% endif %}
+        case what_differs when 'link' then 'link broken' when 'hash' then 'hash edited' when 'seal' then 'hash edited' else 'content edited' end,
+        case what_differs
+            when 'link' then seal_before when 'hash' then rebuilt when 'seal' then resealed when 'content' then content else seal
         end,
-        case
-            when {{ holds_other_seal(chain, 'seal_before') }} then seal_before
-            when rebuilt is not null and resealed is null then content
-            when rebuilt is not null and {{ seal_of(chain, 'rebuilt', 'previous', 'position') }} = seal then rebuilt
-            when rebuilt is not null then content
-            when holds_resealed = 1 then resealed
-            {% if chain.name == 'immutable_log' %}
-            else seal
-            {% else %}
-            when holds_seal = 1 then seal
-            else resealed
-            {% endif %}
-        end,
-        case
-            when {{ holds_other_seal(chain, 'seal_before') }} then previous
-            when rebuilt is not null and resealed is null then rebuilt
-            when rebuilt is not null and {{ seal_of(chain, 'rebuilt', 'previous', 'position') }} = seal then content
-            when rebuilt is not null then rebuilt
-            when holds_resealed = 1 then seal
-            {% if chain.name == 'immutable_log' %}
-            else resealed
-            {% else %}
-            when holds_seal = 1 then resealed
-            else seal
-            {% endif %}
+        case what_differs
+            when 'link' then previous when 'hash' then content when 'seal' then seal when 'content' then rebuilt else resealed
         end
-    from rightful
-    where content is not null and not (position = {{ chain.first }} and {{ holds_other_seal(chain, "'" ~ chain.genesis ~ "'") }})
+    from not_as_sealed
 
     union all
 

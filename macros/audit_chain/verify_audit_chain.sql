@@ -5,9 +5,9 @@
         dbt run-operation verify_audit_chain --args '{chain: immutable_log}'
 
     `since` names a place by chain, as position and seal, behind which is looked; `look_at` does so for a place of which is told
-    what seals the entry there now. Of each kind the first `limit` findings are
-    told. `checkpoints` names, by chain, places of which the entries up to there are summed up; `ends` does so for the last
-    place of each segment. With `raises` false the caller reads the verdict from what is printed.
+    what seals the entry there now. Of each kind the first `limit` findings are told. `checkpoints` names, by chain, places of
+    which the entries up to there are summed up; `ends` does so for the last place of each segment. With `raises` false the caller
+    reads the verdict from what is printed.
 -#}
 {% macro verify_audit_chain(chain='all', since={}, look_at={}, limit=20, checkpoints={}, ends=false, raises=true) %}
     {% set reports, broken = [], [] %}
