@@ -2,7 +2,8 @@
 
 A snapshot is written beside its final name, flushed, checked and renamed; the pointer is swapped by a rename as well. A
 reader that follows the pointer sees the old snapshot or the new one, whole, and never a build in progress. With each
-snapshot goes a copy of the history that dbt keeps in the build, from which a lost build is begun again.
+snapshot go the definitions of its metrics, and a copy of the history that dbt keeps in the build, from which a lost
+build is begun again.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def publish(
     *,
     run_id: str | None = None,
     fill: Fill | None = None,
+    metrics: str = "",
 ) -> Published:
     """Copy cube tables of the build file into a new snapshot and make it the current one.
 
@@ -107,6 +109,7 @@ def publish(
         tables: Which tables: a name that no model has any more stays behind.
         run_id: Which run this is.
         fill: Writes rows of its own into the copied tables before the snapshot is flushed.
+        metrics: Definitions of the metrics that are published with it, as JSON; empty for none.
 
     Returns:
         The new snapshot.
@@ -130,6 +133,8 @@ def publish(
             rows = _write_snapshot(connection, final, tables, fill)
         if has_history:
             _draft(history).rename(history)
+        if metrics:
+            _write_text(metrics_file(folder, number), metrics)
         _draft(final).rename(final)
         published = Published(
             snapshot_path=str(final),
@@ -160,6 +165,11 @@ def snapshot_file(folder: Path, number: int) -> Path:
 def history_file(folder: Path, number: int) -> Path:
     """Where the history that was published with the snapshot of this number is."""
     return folder / f"history-{number:06d}.duckdb"
+
+
+def metrics_file(folder: Path, number: int) -> Path:
+    """Where the definitions of metrics are that were published with the snapshot of this number."""
+    return folder / f"metrics-{number:06d}.json"
 
 
 def numbered(path: Path) -> int:
@@ -301,14 +311,19 @@ def _count(connection: DuckDBPyConnection, relation: str) -> int:
     return int(connection.execute(f"select count(*) from {relation}").fetchall()[0][0])
 
 
+def _write_text(final: Path, text: str) -> None:
+    """Write a small file beside its name, and bring it to the disk before it gets that."""
+    draft = final.with_name(f"{final.name}.draft")
+    draft.write_text(text)
+    flush(draft)
+    draft.replace(final)
+
+
 def _point_to(settings: Settings, published: Published) -> None:
     record = asdict(published)
     record["snapshot"] = Path(record.pop("snapshot_path")).name
     flush(settings.snapshots)  # the file has its name before anything points to it
-    draft = settings.snapshots / f"{POINTER}.draft"
-    draft.write_text(json.dumps(record, indent=2))
-    flush(draft)
-    draft.replace(settings.snapshots / POINTER)
+    _write_text(settings.snapshots / POINTER, json.dumps(record, indent=2))
     try:
         flush(settings.snapshots)
     except OSError as error:
@@ -332,7 +347,7 @@ def _drop_old(folder: Path) -> None:
     snapshots = sorted(folder.glob("snap-*.duckdb"), key=numbered)
     for path in snapshots[:-KEPT_SNAPSHOTS]:
         _drop_unless_held(path)
-    for path in histories(folder):
+    for path in [*histories(folder), *folder.glob("metrics-*.json")]:
         if not snapshot_file(folder, numbered(path)).exists():
             with suppress(OSError):
                 path.unlink()

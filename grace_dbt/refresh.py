@@ -16,6 +16,8 @@ from grace_dbt.build_state import BuildState, build_identity, file_identity, nex
 from grace_dbt.dbt_runner import run_dbt
 from grace_dbt.errors import ExitCode, GraceError, unforeseen
 from grace_dbt.locking import exclusive
+from grace_dbt.metrics.checks import sound_definitions
+from grace_dbt.metrics.definitions import PROJECT_FOLDER, own_fingerprint
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe, shapes_of, word_queries
@@ -146,7 +148,7 @@ def is_current(settings: Settings) -> bool:
     mark = database_mark(settings.operational)
     return (
         former.holds(settings, published)
-        and former.inputs == _inputs()
+        and former.inputs == _inputs(settings)
         and not former.is_due(datetime.now(UTC))
         and mark is not None
         and mark.text == former.mark
@@ -164,7 +166,7 @@ class _Refresh:
         self.built: list[str] = []
         self.proven: list[str] = []
         self.untouched: tuple[str, ...] = UNTOUCHED
-        self.inputs = _inputs()
+        self.inputs = _inputs(settings)
         self.former = BuildState.read(settings.home)
         self.published = self._published()
         self.began = datetime.now(UTC)
@@ -419,8 +421,15 @@ class _Refresh:
             run.end(SUCCEEDED)
             self._write_runs(connection, run)
 
+        metrics, trouble = sound_definitions(self.settings)
+        self.warnings += trouble
         self.published = publish(
-            self.settings, self.began, cube_tables(), run_id=run.run_id, fill=fill
+            self.settings,
+            self.began,
+            cube_tables(),
+            run_id=run.run_id,
+            fill=fill,
+            metrics=metrics.to_json(),
         )
         run.end(SUCCEEDED)  # the log has the time that it took to the end
         self._keep_state()
@@ -595,15 +604,17 @@ def _complete(run: Run, connection: DuckDBPyConnection) -> None:
 
 def _rules() -> str:
     """The version of the project: tables that another one built have other columns, or were made by other rules."""
-    return project_fingerprint("dbt_project.yml", "models", "macros", "snapshots")
+    parts = ("dbt_project.yml", "models", "macros", "snapshots")
+    return project_fingerprint(*parts, without=str(PROJECT_FOLDER))
 
 
-def _inputs() -> str:
-    """The version of all that decides on the cube beside the operational database."""
-    return project_fingerprint(
+def _inputs(settings: Settings) -> str:
+    """The version of all that decides on what is published beside the operational database."""
+    project = project_fingerprint(
         *("dbt_project.yml", "models", "macros", "snapshots", "seeds"),
         suffixes=(".yml", ".sql", ".csv"),
     )
+    return f"{project}-{own_fingerprint(settings)}"
 
 
 def _stamp(settings: Settings) -> Path:

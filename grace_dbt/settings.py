@@ -88,15 +88,17 @@ def project_directory() -> Path:
     raise GraceError("The dbt project of grace-dbt is missing.", "Install the package again.")
 
 
-def project_fingerprint(*parts: str, suffixes: Collection[str] = (".yml", ".sql")) -> str:
-    """A digest of the package version and of these files and folders of the dbt project."""
+def project_fingerprint(
+    *parts: str, suffixes: Collection[str] = (".yml", ".sql"), without: str = ""
+) -> str:
+    """A digest of the package version and of these files and folders of the dbt project, one folder left out."""
     project = project_directory()
     digest = hashlib.sha256(__version__.encode())
     for part in parts:
         place = project / part
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for path in files:
-            if path.suffix in suffixes:
+            if path.suffix in suffixes and not (without and path.is_relative_to(project / without)):
                 digest.update(f"\n{path.relative_to(project)}\n".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

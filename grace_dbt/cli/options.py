@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
@@ -34,25 +33,6 @@ PASS_THROUGH = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 _LONGEST = 366 * 86400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def moment(text: str) -> datetime:
-    """A time that somebody typed; UTC without an offset.
-
-    Raises:
-        GraceError: It is none.
-    """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise GraceError(
-            f"'{text}' is no time.", "Use ISO 8601, e.g. 2025-11-30T12:00:00Z.", ExitCode.USAGE
-        ) from None
-    if not 1900 <= found.year <= 9000:
-        raise GraceError(
-            f"'{text}' is no time of Grace.", "Name a year from 1900 to 9000.", ExitCode.USAGE
-        )
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def duration(text: str) -> float:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace_dbt.cli.options import AsJson, Database, duration, moment
+from grace_dbt.cli.options import AsJson, Database, duration
 from grace_dbt.cli.output import print_json, say, say_error, say_plain, to_people, to_terminal
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.moments import moment
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace_dbt.cli.options import AsJson, Database, moment
+from grace_dbt.cli.options import AsJson, Database
 from grace_dbt.cli.output import print_json, say, to_people
 from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.moments import moment
 
 if TYPE_CHECKING:
     from grace_dbt.operational.url import OperationalUrl

@@ -156,6 +156,17 @@ class PostgresBackend(Backend):
             raise
         return opened
 
+    @classmethod
+    @contextmanager
+    def reading_at_once(cls, url: ServerUrl) -> Iterator[Connection]:
+        """A connection on which everything that is read is of one moment, and nothing can be written."""
+        opened = cls.open(url, write=False)
+        try:
+            opened._connection.set_session("REPEATABLE READ", readonly=True, autocommit=False)
+            yield opened._connection
+        finally:
+            opened._connection.close()
+
     def _prepare(self, namespace: str, *, write: bool) -> None:
         with _explained(self._place):
             self._connection.set_session(readonly=not write, autocommit=True)

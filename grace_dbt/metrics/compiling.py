@@ -1,0 +1,431 @@
+"""A request in SQL, by MetricFlow.
+
+MetricFlow knows nothing of clearances, of windows that begin within a minute, or of rollups. All are told to it in its
+own words: the definitions that it compiles are those of the files, with conditions on every metric that reads a
+table, and with the rollup in the place of the fact. Values never stand in the SQL: they are bound.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.metrics.catalogue import (
+    TIER,
+    Catalogue,
+    cumulative_of,
+    filters_of,
+    input_of,
+    measures_of,
+    metric_inputs,
+    primary_entity,
+    table_of,
+    time_dimension,
+)
+from grace_dbt.metrics.definitions import TIME_SPINE
+from grace_dbt.metrics.periods import floor
+from grace_dbt.metrics.request import Filter, Request
+from grace_dbt.metrics.sources import Source, rollups_of
+
+Dialect = Literal["duckdb", "postgres"]
+# Rollups tell time in parts; both engines make a timestamp of them with this.
+_ROLLUP_TIMES = {
+    "day": "make_timestamp(cast(year as integer), cast(month as integer), cast(day as integer), 0, 0, 0)",
+    "hour": "make_timestamp(cast(year as integer), cast(month as integer), cast(day as integer),"
+    " cast(hour as integer), 0, 0)",
+}
+_SINCE, _UNTIL, _CLEARED, _VALUES = "mq_since", "mq_until", "mq_cleared", "mq_values_"
+_PARAMETER = re.compile(r"\$(mq_\w+)")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All of a request that decides on its SQL, and nothing that is bound: requests of one shape share their SQL.
+
+    Attributes:
+        metrics: Names, of one source.
+        source: Where they are read from.
+        by: Words of the slices.
+        filters: Word, whether values are named, whether the unknown is, whether negated.
+        has_since: Whether the window has a beginning.
+        has_until: Whether it has an end.
+        grain: Length of a period.
+        is_cleared: Whether some tiers are left out.
+        dialect: Of which database.
+    """
+
+    metrics: tuple[str, ...]
+    source: Source
+    by: tuple[str, ...]
+    filters: tuple[tuple[str, bool, bool, bool], ...]
+    has_since: bool
+    has_until: bool
+    grain: str | None
+    is_cleared: bool
+    dialect: Dialect
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """SQL, and what its columns are called.
+
+    Attributes:
+        sql: One SELECT with named parameters.
+        period: Its column of periods; None without.
+        slices: Its column of each slice, by word.
+    """
+
+    sql: str
+    period: str | None
+    slices: Mapping[str, str]
+
+
+def shape_of(
+    catalogue: Catalogue, request: Request, source: Source, metrics: Iterable[str], dialect: Dialect
+) -> Shape:
+    """What decides on the SQL of these metrics of a request."""
+    return Shape(
+        metrics=tuple(metrics),
+        source=source,
+        by=request.by,
+        filters=tuple(
+            (f.word, any(v is not None for v in f.values), None in f.values, f.negated)
+            for f in request.filters
+        ),
+        has_since=request.window.since is not None,
+        has_until=request.window.until is not None,
+        grain=request.grain,
+        is_cleared=request.clearance != catalogue.highest,
+        dialect=dialect,
+    )
+
+
+def parameters_of(
+    catalogue: Catalogue, request: Request, source: Source, sql: str
+) -> dict[str, Any]:
+    """The values that the SQL of a request binds."""
+    since = request.window.since
+    if since is not None and source.is_periodic:
+        since = floor(since, "day")  # the first day is in, as it is the last one of its own span
+    values = {
+        _SINCE: since,
+        _UNTIL: request.window.until,
+        _CLEARED: list(catalogue.cleared_for(request.clearance)),
+        **{f"{_VALUES}{n}": _known_values(each) for n, each in enumerate(request.filters)},
+    }
+    named = set(_PARAMETER.findall(sql))
+    return {name: value for name, value in values.items() if name in named}
+
+
+def for_psycopg(sql: str) -> str:
+    """The same SQL with parameters as psycopg writes them."""
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+
+def compile_shape(catalogue: Catalogue, shape: Shape) -> Compiled:
+    """Have MetricFlow write the SQL.
+
+    Raises:
+        GraceError: MetricFlow can't; exit code 1: what is defined does not hold together.
+    """
+    qualified = _qualified(catalogue, shape)
+    group_by = [qualified[word] for word in shape.by]
+    period = f"metric_time__{shape.grain}" if shape.grain else None
+    where = [_condition(qualified, place, each) for place, each in enumerate(shape.filters)]
+    if shape.source.is_periodic:
+        day = "{{ TimeDimension('metric_time', 'day') }}"
+        where += [f"{day} >= ${_SINCE}"] if shape.has_since else []
+        where += [f"{day} < ${_UNTIL}"] if shape.has_until else []
+    sql = _explain(
+        _manifest(catalogue, shape),
+        shape.dialect,
+        shape.metrics,
+        [*group_by, *([period] if period else [])],
+        where,
+    )
+    return Compiled(sql, period, {word: qualified[word] for word in shape.by})
+
+
+def _known_values(each: Filter) -> list[str]:
+    return [value for value in each.values if value is not None]
+
+
+def _qualified(catalogue: Catalogue, shape: Shape) -> dict[str, str]:
+    """MetricFlow's name of each slice that the shape's metrics have."""
+    metric = catalogue.metrics[shape.metrics[0]]
+    if shape.source.rollup:
+        entity = primary_entity(catalogue.models[metric.models[0]])
+        return {word: f"{entity}__{word}" for word in metric.slices}
+    return {word: each.qualified for word, each in metric.slices.items()}
+
+
+def _condition(
+    qualified: Mapping[str, str], place: int, wanted: tuple[str, bool, bool, bool]
+) -> str:
+    """One filter; a value is compared as text, so that none is of the wrong type."""
+    word, has_values, has_null, negated = wanted
+    column = f"cast({{{{ Dimension('{qualified[word]}') }}}} as varchar)"
+    alternatives = [f"{column} = any(${_VALUES}{place})"] if has_values else []
+    alternatives += [f"{column} is null"] if has_null else []
+    condition = " or ".join(alternatives)
+    # What is not known is none of the values, and so is one of all others.
+    return f"not coalesce(({condition}), false)" if negated else f"({condition})"
+
+
+# The definitions that are compiled
+
+
+def _manifest(catalogue: Catalogue, shape: Shape) -> dict[str, Any]:
+    """The definitions of the metrics of a shape, in MetricFlow's own form."""
+    names = list(dict.fromkeys(n for metric in shape.metrics for n in catalogue.inputs(metric)))
+    models = list(
+        dict.fromkeys(m for metric in shape.metrics for m in catalogue.metrics[metric].models)
+    )
+    rollup = _rollup(catalogue, shape)
+    metrics = [m for n in names for m in _metric(catalogue, shape, catalogue.declared[n], rollup)]
+    if rollup is not None:
+        semantic_models = [_rolled_up(catalogue.models[models[0]], rollup, shape)]
+    else:
+        facts = [catalogue.models[name] for name in models]
+        keys = {e["name"] for m in facts for e in m.get("entities") or () if e["type"] == "foreign"}
+        dimensions = [
+            model
+            for model in catalogue.definitions.semantic_models
+            if primary_entity(model) in keys and model["name"] not in models
+        ]
+        semantic_models = [_semantic_model(each, shape) for each in (*facts, *dimensions)]
+    spine = {"name": TIME_SPINE["column"], "time_granularity": TIME_SPINE["grain"]}
+    return {
+        "semantic_models": semantic_models,
+        "metrics": metrics,
+        "project_configuration": {
+            "time_spines": [
+                {
+                    "node_relation": _relation(TIME_SPINE["table"], shape.dialect),
+                    "primary_column": spine,
+                }
+            ]
+        },
+    }
+
+
+def _relation(table: str, dialect: Dialect) -> dict[str, str]:
+    """Where a table is: in the snapshot, which is attached as `cube`, or in PostgreSQL's schema of that name."""
+    schema = "cube.main" if dialect == "duckdb" else "cube"
+    return {"alias": table, "schema_name": schema, "relation_name": f"{schema}.{table}"}
+
+
+def _semantic_model(model: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    dimensions: list[dict[str, Any]] = []
+    for each in model.get("dimensions") or ():
+        written = _plain(each, "name", "type", "expr", "type_params")
+        if each["type"] == "time":
+            expression = each.get("expr") or each["name"]
+            dimensions.append(_instant(each["name"], expression))
+            if shape.source.is_periodic:
+                written["expr"] = f"date_trunc('day', {expression})"
+                written["type_params"] = {"time_granularity": "day"}
+        dimensions.append(written)
+    return {
+        "name": model["name"],
+        "node_relation": _relation(table_of(model), shape.dialect),
+        "defaults": dict(model["defaults"]) if model.get("defaults") else None,
+        "primary_entity": model.get("primary_entity"),
+        "entities": [_plain(e, "name", "type", "expr") for e in model.get("entities") or ()],
+        "dimensions": dimensions,
+        "measures": [
+            _plain(
+                m,
+                "name",
+                "agg",
+                "expr",
+                "agg_params",
+                "agg_time_dimension",
+                "non_additive_dimension",
+            )
+            for m in model.get("measures") or ()
+        ],
+    }
+
+
+def _rolled_up(model: Mapping[str, Any], rollup: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    """A semantic model over its rollup, under its own names: sums are summed there."""
+    time = model["defaults"]["agg_time_dimension"]
+    expression = _ROLLUP_TIMES[rollup["grain"]]
+    grain = rollup["grain"]
+    if shape.source.is_periodic:
+        expression, grain = f"date_trunc('day', {expression})", "day"
+    slices = (rollup.get("slices") or {}).items()
+    return {
+        "name": model["name"],
+        "node_relation": _relation(rollup["table"], shape.dialect),
+        "defaults": {"agg_time_dimension": time},
+        "primary_entity": primary_entity(model),
+        "dimensions": [
+            {
+                "name": time,
+                "type": "time",
+                "expr": expression,
+                "type_params": {"time_granularity": grain},
+            },
+            _instant(time, expression),
+            *({"name": word, "type": "categorical", "expr": column} for word, column in slices),
+        ],
+        "measures": [
+            {"name": name, "agg": "sum", "expr": expr}
+            for measure, written in rollup["measures"].items()
+            for name, expr in _summed(measure, written).items()
+        ],
+    }
+
+
+def _summed(measure: str, written: Any) -> dict[str, str]:
+    """What is summed for a measure: itself, or what an average is made of."""
+    if isinstance(written, str):
+        return {measure: written}
+    return {_part("sum", measure): written["sum"], _part("count", measure): written["count"]}
+
+
+def _part(part: str, measure: str) -> str:
+    return f"{part}_within_{measure}"
+
+
+def _instant(time: str, expression: str) -> dict[str, Any]:
+    """A time as it is stored: windows begin and end at a microsecond, and MetricFlow's own times at a minute."""
+    return {"name": f"instant_of_{time}", "type": "categorical", "expr": expression}
+
+
+def _metric(
+    catalogue: Catalogue,
+    shape: Shape,
+    declared: Mapping[str, Any],
+    rollup: Mapping[str, Any] | None,
+) -> list[dict[str, Any]]:
+    """A metric as it is compiled; an average over a rollup becomes the sum over the count."""
+    name, kind = declared["name"], declared["type"]
+    parameters = {key: _plain_value(value) for key, value in declared["type_params"].items()}
+    measures = measures_of(declared)
+    metric = {
+        "name": name,
+        "type": kind,
+        "type_params": parameters,
+        "filter": filters_of(declared) or None,
+    }
+    if not measures:
+        for part in ("numerator", "denominator"):
+            if parameters.get(part):
+                parameters[part] = input_of(parameters[part])
+        if parameters.get("metrics"):
+            parameters["metrics"] = metric_inputs(declared)
+        return [metric]
+    metric["filter"] = [*filters_of(declared), *_guards(catalogue, shape, measures[0])] or None
+    if kind == "cumulative":
+        parameters["cumulative_type_params"] = dict(cumulative_of(declared))
+        parameters.pop("window", None)
+        parameters.pop("grain_to_date", None)
+    if rollup is None or isinstance(rollup["measures"][measures[0]], str):
+        return [metric]
+    parts = {part: _part(part, measures[0]) for part in ("sum", "count")}
+    summed = [
+        {**metric, "name": each, "type_params": {**parameters, "measure": each}}
+        for each in parts.values()
+    ]
+    ratio = {"numerator": {"name": parts["sum"]}, "denominator": {"name": parts["count"]}}
+    return [*summed, {"name": name, "type": "ratio", "type_params": ratio}]
+
+
+def _guards(catalogue: Catalogue, shape: Shape, measure: str) -> list[str]:
+    """Conditions on what is read at all: the tiers of the clearance, and the window."""
+    model_name, declared = catalogue.measures[measure]
+    model = catalogue.models[model_name]
+    entity = primary_entity(model)
+    guards = []
+    slices = catalogue.slices_of_model(model_name)
+    if shape.is_cleared and TIER in slices:
+        tier = f"{entity}__{TIER}" if shape.source.rollup else slices[TIER].qualified
+        guards.append(f"{{{{ Dimension('{tier}') }}}} = any(${_CLEARED})")
+    if not shape.source.is_periodic:
+        instant = f"{{{{ Dimension('{entity}__instant_of_{time_dimension(model, declared)}') }}}}"
+        guards += [f"{instant} >= ${_SINCE}"] if shape.has_since else []
+        guards += [f"{instant} < ${_UNTIL}"] if shape.has_until else []
+    return guards
+
+
+def _rollup(catalogue: Catalogue, shape: Shape) -> Mapping[str, Any] | None:
+    if shape.source.rollup is None:
+        return None
+    metric = catalogue.metrics[shape.metrics[0]]
+    return next(r for r in rollups_of(catalogue, metric) if r["table"] == shape.source.rollup)
+
+
+def _plain(entry: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: _plain_value(entry[key]) for key in keys if entry.get(key) is not None}
+
+
+def _plain_value(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+# MetricFlow
+
+
+class _Client:
+    """What MetricFlow asks of a database that it only writes SQL for."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        from metricflow.protocols.sql_client import SqlEngine
+        from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
+        from metricflow.sql.render.postgres import PostgresSQLSqlPlanRenderer
+
+        is_duckdb = dialect == "duckdb"
+        self.sql_engine_type = SqlEngine.DUCKDB if is_duckdb else SqlEngine.POSTGRES
+        self.sql_plan_renderer = (
+            DuckDbSqlPlanRenderer() if is_duckdb else PostgresSQLSqlPlanRenderer()
+        )
+
+    @staticmethod
+    def render_bind_parameter_key(key: str) -> str:
+        return f"${key}"
+
+
+def _explain(
+    manifest: Mapping[str, Any],
+    dialect: Dialect,
+    metrics: Sequence[str],
+    group_by: Sequence[str],
+    where: Sequence[str],
+) -> str:
+    from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
+    from metricflow_semantic_interfaces.implementations.semantic_manifest import (
+        PydanticSemanticManifest,
+    )
+    from metricflow_semantic_interfaces.transformations.semantic_manifest_transformer import (
+        PydanticSemanticManifestTransformer,
+    )
+    from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
+
+    # It tells of each attempt with a traceback; what is wrong is told by the error.
+    logging.getLogger("metricflow").setLevel(logging.CRITICAL)
+    logging.getLogger("metricflow_semantics").setLevel(logging.CRITICAL)
+    try:
+        parsed = PydanticSemanticManifestTransformer.transform(
+            PydanticSemanticManifest.parse_obj(manifest)
+        )
+        engine = MetricFlowEngine(SemanticManifestLookup(parsed), _Client(dialect))  # type: ignore[arg-type]
+        request = MetricFlowQueryRequest.create(
+            metric_names=list(metrics),
+            group_by_names=list(group_by),
+            where_constraints=list(where) or None,
+        )
+        return str(engine.explain(request).sql_statement.sql)
+    except Exception as error:  # MetricFlow raises many kinds, all of them about what is defined
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise GraceError(
+            f"{', '.join(metrics)} can't be computed: {lines[0] if lines else type(error).__name__}",
+            "Run: grace-dbt metrics validate",
+            ExitCode.BAD,
+        ) from error

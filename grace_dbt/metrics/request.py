@@ -1,0 +1,268 @@
+"""What somebody asks of metrics, brought into one form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
+
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.metrics.catalogue import Catalogue, Metric
+from grace_dbt.metrics.periods import GRAINS, Grain, Window
+from grace_dbt.moments import moment
+
+Moment = str | datetime | date
+Where = Mapping[str, Any] | Iterable[str]
+# Letters in front of `=`: the word of a slice, and `!` for all others.
+_CONDITION = re.compile(r"\s*([^=!\s]+)\s*(!?)=(.*)", re.DOTALL)
+# Where nothing else is said, no answer is longer: what is asked for by mistake ends in words, not in swapping.
+MOST_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, order=True)
+class Filter:
+    """One condition on a slice.
+
+    Attributes:
+        word: The slice.
+        values: Those that are wanted; None is one that is not known.
+        negated: Whether all others are wanted instead.
+    """
+
+    word: str
+    values: tuple[str | None, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question that can be answered: its words are known, and what is not allowed is not in it.
+
+    Attributes:
+        metrics: What is asked for.
+        by: Words of the slices that the answer is cut by.
+        filters: What is left in; all of them hold.
+        window: From when to when.
+        grain: Length of the periods that it is told for; None for one value over the whole window.
+        compare: Whether the window before is told beside it.
+        clearance: Of who asks.
+        order_by: Column that the rows are in order of; None for period, then slices.
+        descending: Whether the largest comes first.
+        limit: How many rows at most.
+    """
+
+    metrics: tuple[Metric, ...]
+    by: tuple[str, ...]
+    filters: tuple[Filter, ...]
+    window: Window
+    grain: Grain | None
+    compare: bool
+    clearance: str
+    order_by: str | None = None
+    descending: bool = False
+    limit: int = MOST_ROWS
+
+    def over(self, window: Window) -> Request:
+        """The same question of another window."""
+        return replace(self, window=window)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What somebody asks, as it was written; `grace_dbt.metrics.query` says what each part means.
+
+    Attributes:
+        metrics: Names.
+        by: Words of slices.
+        where: Conditions on slices.
+        since: Beginning of the window.
+        until: End of the window.
+        days: Length of the window.
+        hours: Length of the window.
+        grain: Length of a period.
+        compare: `previous`, or nothing.
+        clearance: Tier of who asks; None is the highest.
+        order_by: Column.
+        descending: The largest first.
+        limit: How many rows at most.
+    """
+
+    metrics: str | Sequence[str]
+    by: str | Sequence[str] = ()
+    where: Where = ()
+    since: Moment | None = None
+    until: Moment | None = None
+    days: int | None = None
+    hours: int | None = None
+    grain: Grain | None = None
+    compare: Literal["previous"] | None = None
+    clearance: str | None = None
+    order_by: str | None = None
+    descending: bool = False
+    limit: int | None = None
+
+
+def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Request:
+    """Bring a question into one form.
+
+    Args:
+        catalogue: The metrics that there are.
+        as_of: The moment of the snapshot, UTC.
+        question: What is asked.
+
+    Raises:
+        GraceError: The question has no answer; exit code 2.
+    """
+    clearance, grain, compare, limit = (
+        question.clearance, question.grain, question.compare, question.limit,
+    )  # fmt: skip
+    metrics, by, order_by = question.metrics, question.by, question.order_by
+    names = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
+    if not names:
+        raise _wrong("No metric is named.", "Run: grace-dbt metrics list")
+    asked = tuple(catalogue.metric(name, clearance) for name in names)
+    words = tuple(dict.fromkeys([by] if isinstance(by, str) else by))
+    filters = _filters(question.where)
+    for metric in asked:
+        for word in (*words, *(each.word for each in filters)):
+            catalogue.slice_of(metric, word)
+    if grain is not None and grain not in GRAINS:
+        raise _wrong(f"There is no grain '{grain}'.", f"Use one of {', '.join(GRAINS)}.")
+    periodic = [metric.name for metric in asked if metric.is_periodic]
+    if periodic and grain is None:
+        grain = "day"  # a rolling value is one of a day
+    if periodic and grain in GRAINS[: GRAINS.index("day")]:
+        raise _wrong(
+            f"'{periodic[0]}' is told by the day or coarser.",
+            "Use the grain day, or a coarser one.",
+        )
+    window = _window(as_of, question)
+    if compare is not None and compare != "previous":
+        raise _wrong(f"There is no comparison '{compare}'.", "Use `previous`: the window before.")
+    if compare and (window.since is None or window.until is None):
+        raise _wrong(
+            "There is nothing before all time.", "Name a window: --days 7, or --from and --to."
+        )
+    columns = ["period", *words, *names]
+    if order_by is not None and order_by not in columns:
+        raise _wrong(
+            f"The answer has no column '{order_by}'.", f"Order by one of {', '.join(columns)}."
+        )
+    if limit is not None and limit < 1:
+        raise _wrong(f"A limit of {limit} rows shows nothing.", "Use 1 or more.")
+    return Request(
+        metrics=asked,
+        by=words,
+        filters=filters,
+        window=window,
+        grain=grain,
+        compare=compare is not None,
+        clearance=catalogue.cleared_for(clearance)[-1],
+        order_by=order_by,
+        descending=question.descending,
+        limit=min(limit or MOST_ROWS, MOST_ROWS),
+    )
+
+
+def _filters(where: Where) -> tuple[Filter, ...]:
+    """Conditions of one slice are alternatives, those of several all hold."""
+    wanted: dict[tuple[str, bool], dict[str | None, None]] = {}
+    if isinstance(where, Mapping):
+        pairs = [(*_negation(word), values) for word, values in where.items()]
+    else:
+        pairs = [_condition(text) for text in ([where] if isinstance(where, str) else where)]
+    for word, negated, values in pairs:
+        several = values if isinstance(values, (list, tuple, set, frozenset)) else [values]
+        for value in several:
+            wanted.setdefault((word, negated), {})[_text(word, value)] = None
+    ordered = sorted(wanted.items(), key=lambda item: item[0])
+    return tuple(
+        Filter(word, tuple(sorted(values, key=lambda v: (v is not None, v or ""))), negated)
+        for (word, negated), values in ordered
+    )
+
+
+def _negation(word: Any) -> tuple[str, bool]:
+    text = str(word)
+    return text.removesuffix("!"), text.endswith("!")
+
+
+def _condition(text: str) -> tuple[str, bool, str | None]:
+    found = _CONDITION.fullmatch(text)
+    if not found:
+        raise _wrong(
+            f"'{text}' is no condition.",
+            "Use slice=value or slice!=value, e.g. tier=tier_2; `slice=` for unknown ones.",
+        )
+    word, negation, value = found.groups()
+    return word, bool(negation), value or None
+
+
+def _text(word: str, value: Any) -> str | None:
+    """A value as the database writes it."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise _wrong(
+            f"'{word}' can't be compared with {type(value).__name__}.",
+            "Use a text, a number or a truth value.",
+        )
+    text = str(value)
+    if "\0" in text:
+        raise _wrong(f"A value of '{word}' has a NUL character in it.", "No stored text has one.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _wrong(
+            f"A value of '{word}' is no text: it has half a character.", "Use valid Unicode."
+        ) from None
+    return text
+
+
+def _window(as_of: datetime, question: Question) -> Window:
+    """A window in UTC without a zone. It ends with the snapshot's moment where it has a beginning alone."""
+    since, until, days, hours = question.since, question.until, question.days, question.hours
+    lengths = [length for length in (days, hours) if length is not None]
+    if len(lengths) > 1 or (lengths and since is not None):
+        raise _wrong("A window has one beginning.", "Use one of --days, --hours and --from.")
+    end = _moment(until) if until is not None else None
+    beginning = _moment(since) if since is not None else None
+    if (lengths or beginning) and end is None:
+        end = as_of.astimezone(UTC).replace(tzinfo=None)
+    if lengths:
+        if lengths[0] < 1:
+            raise _wrong(f"A window of {lengths[0]} is empty.", "Use 1 or more.")
+        assert end is not None
+        try:
+            beginning = end - timedelta(days=days or 0, hours=hours or 0)
+            if beginning.year < 1900:
+                raise OverflowError
+        except OverflowError:
+            raise _wrong(
+                "The window begins before all time.",
+                "Use a smaller number; or no window: all rows.",
+            ) from None
+    if beginning is not None and end is not None and beginning >= end:
+        raise _wrong(
+            f"The window ends ({end.isoformat()}) before it begins ({beginning.isoformat()}).",
+            "--from is included, --to is not.",
+        )
+    return Window(beginning, end)
+
+
+def _moment(given: Moment) -> datetime:
+    if isinstance(given, str):
+        found = moment(given)
+    elif isinstance(given, datetime):
+        found = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    else:
+        found = datetime(given.year, given.month, given.day, tzinfo=UTC)
+    return found.replace(tzinfo=None)
+
+
+def _wrong(message: str, hint: str) -> GraceError:
+    return GraceError(message, hint, ExitCode.USAGE)

@@ -1,0 +1,168 @@
+"""Rows of an answer: periods in which nothing happened are in it, and the window before stands beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.metrics.catalogue import Metric
+from grace_dbt.metrics.compiling import Compiled
+from grace_dbt.metrics.periods import Window, count, floor, following, periods
+from grace_dbt.metrics.request import MOST_ROWS, Request
+
+# A row is found by its period and its values of the slices.
+Key = tuple[datetime | None, tuple[Any, ...]]
+Rows = Iterable[tuple[Any, ...]]
+Cells = dict[Key, dict[str, Any]]
+Row = dict[str, Any]
+
+
+def gather(
+    cells: Cells, metrics: Iterable[Metric], found: Compiled, columns: Sequence[str], rows: Rows
+) -> None:
+    """Put the rows of one query among the others.
+
+    Args:
+        cells: What there is; added to.
+        metrics: Those that the query has.
+        found: What was run.
+        columns: Names of its columns.
+        rows: Its rows.
+    """
+    at = {name: place for place, name in enumerate(columns)}
+    period = at[found.period] if found.period else None
+    by = [at[name] for name in found.slices.values()]
+    valued = [(metric.name, at[metric.name], metric.is_count) for metric in metrics]
+    for row in rows:
+        key = (
+            None if period is None else _moment(row[period]),
+            tuple(row[place] for place in by),
+        )
+        cell = cells.setdefault(key, {})
+        for name, place, is_count in valued:
+            cell[name] = _number(row[place], is_count)
+
+
+def rows_of(
+    request: Request, now: Cells, before: tuple[Window, Cells] | None, known: Window | None
+) -> list[Row]:
+    """The rows of an answer, in order, without a limit.
+
+    Args:
+        request: What was asked.
+        now: What was found in its window.
+        before: The window before, and what was found there; None where no comparison is asked for.
+        known: The days that the cube tells of: a rolling value is 0 within them, and unknown outside.
+
+    Raises:
+        GraceError: There would be too many; exit code 2.
+    """
+    slices = sorted({key[1] for key in (*now, *(before[1] if before else ()))}, key=_sortable)
+    if not request.by:
+        slices = [()]
+    stretch = _periods(request, request.window, now, len(slices))
+    earlier: dict[datetime | None, datetime | None] = {}
+    if before:
+        former = _periods(request, before[0], before[1], len(slices))
+        earlier = dict(zip(stretch, former, strict=False))
+    rows = []
+    for period in stretch:
+        for values in slices:
+            row: Row = {"period": period} if request.grain else {}
+            row |= zip(request.by, values, strict=True)
+            cell = now.get((period, values), {})
+            past = before[1].get((earlier.get(period), values), {}) if before else {}
+            for metric in request.metrics:
+                value = _value(cell, metric, period, known)
+                row[metric.name] = value
+                if before:
+                    has_former = period in earlier
+                    former_value = (
+                        _value(past, metric, earlier.get(period), known) if has_former else None
+                    )
+                    row |= _compared(metric.name, value, former_value)
+            rows.append(row)
+    return _ordered(request, rows)
+
+
+def _periods(request: Request, window: Window, cells: Cells, width: int) -> list[datetime | None]:
+    """The periods of a window, also those with nothing in them; last the unknown one, if something is in it."""
+    if request.grain is None:
+        return [None]
+    grain = request.grain
+    found = [key[0] for key in cells if key[0] is not None]
+    stretch: list[datetime | None] = []
+    if found or (window.since is not None and window.until is not None):
+        since = window.since if window.since is not None else min(found)
+        until = window.until if window.until is not None else following(max(found), grain)
+        asked = count(since, until, grain) * max(width, 1)
+        if asked > MOST_ROWS:
+            raise GraceError(
+                f"The answer would have {asked:,} rows, most of them empty.",
+                "Ask for a coarser grain, fewer slices or a shorter window.",
+                ExitCode.USAGE,
+            )
+        stretch += periods(since, until, grain)
+    if any(key[0] is None for key in cells):
+        stretch.append(None)
+    return stretch
+
+
+def _value(
+    cell: Mapping[str, Any], metric: Metric, period: datetime | None, known: Window | None
+) -> Any:
+    """A metric in one row: where nothing happened a count is 0, and all else unknown."""
+    value = cell.get(metric.name)
+    if value is not None or not metric.is_count:
+        return value
+    if metric.is_periodic and not _within(period, known):
+        return None
+    return 0
+
+
+def _within(period: datetime | None, known: Window | None) -> bool:
+    if period is None or known is None or known.since is None or known.until is None:
+        return False
+    return floor(known.since, "day") <= period < known.until
+
+
+def _compared(name: str, value: Any, former: Any) -> Row:
+    """What a metric was in the window before, and how it changed since."""
+    both = value is not None and former is not None
+    change = value - former if both else None
+    return {
+        f"{name}_previous": former,
+        f"{name}_change": change,
+        f"{name}_change_ratio": change / abs(former) if both and former else None,
+    }
+
+
+def _ordered(request: Request, rows: list[Row]) -> list[Row]:
+    """In the order that is asked for; rows that tie keep that of period and slices, and the unknown comes last."""
+    if request.order_by is None:
+        return rows
+    name = request.order_by
+    known = [row for row in rows if row[name] is not None]
+    known.sort(key=lambda row: row[name], reverse=request.descending)
+    return [*known, *(row for row in rows if row[name] is None)]
+
+
+def _sortable(values: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
+    return tuple((value is None, "" if value is None else value) for value in values)
+
+
+def _moment(value: Any) -> datetime | None:
+    """The beginning of a period, without a zone."""
+    if value is None or isinstance(value, datetime):
+        return value.replace(tzinfo=None) if value else None
+    return datetime(value.year, value.month, value.day)
+
+
+def _number(value: Any, is_count: bool) -> Any:
+    """A value as Python counts: PostgreSQL sums whole numbers to decimals."""
+    if isinstance(value, Decimal):
+        return int(value) if is_count and value == value.to_integral_value() else float(value)
+    return value

@@ -1,0 +1,88 @@
+"""From which table a metric is read: a rollup where that answers exactly, else the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grace_dbt.metrics.catalogue import (
+    TIER,
+    Catalogue,
+    Metric,
+    filters_of,
+    input_of,
+    measures_of,
+    metric_inputs,
+    table_of,
+)
+from grace_dbt.metrics.periods import GRAINS
+from grace_dbt.metrics.request import Request
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where some metrics are read from.
+
+    Attributes:
+        tables: The published tables that hold what is counted.
+        rollup: The name of the rollup; None for facts.
+        is_periodic: Whether the metrics look beyond their own period.
+    """
+
+    tables: tuple[str, ...]
+    rollup: str | None
+    is_periodic: bool
+
+
+def source_of(catalogue: Catalogue, request: Request, metric: Metric) -> Source:
+    """Where one metric of a request is read from; the first rollup that answers exactly, as they are declared."""
+    for rollup in rollups_of(catalogue, metric):
+        if _answers(catalogue, request, metric, rollup):
+            return Source((rollup["table"],), rollup["table"], metric.is_periodic)
+    tables = tuple(dict.fromkeys(table_of(catalogue.models[model]) for model in metric.models))
+    return Source(tables, None, metric.is_periodic)
+
+
+def rollups_of(catalogue: Catalogue, metric: Metric) -> Iterator[Mapping[str, Any]]:
+    """The rollups of the one semantic model that a metric stands on."""
+    if len(metric.models) == 1:
+        meta = (catalogue.models[metric.models[0]].get("config") or {}).get("meta") or {}
+        yield from meta.get("rollups") or ()
+
+
+def _answers(
+    catalogue: Catalogue, request: Request, metric: Metric, rollup: Mapping[str, Any]
+) -> bool:
+    """Whether a rollup has all that a request asks of a metric, and tells it to the same rows."""
+    words = {*request.by, *(each.word for each in request.filters)}
+    if TIER in metric.slices and request.clearance != catalogue.highest:
+        words.add(TIER)
+    grain = rollup["grain"]
+    in_time = metric.is_periodic or (
+        request.window.is_aligned(grain)
+        and (request.grain is None or GRAINS.index(request.grain) >= GRAINS.index(grain))
+    )
+    return (
+        in_time
+        and words <= {*(rollup.get("slices") or {})}
+        and all(_has(catalogue, rollup, each) for each in catalogue.simple_inputs(metric.name))
+        and not any(
+            _is_narrowed(catalogue.declared[each]) for each in catalogue.inputs(metric.name)
+        )
+    )
+
+
+def _has(catalogue: Catalogue, rollup: Mapping[str, Any], metric: Mapping[str, Any]) -> bool:
+    """Whether a rollup has the measures of a metric, by the time that it is told by."""
+    return all(
+        name in rollup["measures"] and not catalogue.measures[name][1].get("agg_time_dimension")
+        for name in measures_of(metric)
+    )
+
+
+def _is_narrowed(metric: Mapping[str, Any]) -> bool:
+    """Whether a metric or an input of it has conditions: they are on columns that a rollup need not have."""
+    measure = (metric.get("type_params") or {}).get("measure")
+    parts = [metric, *metric_inputs(metric), *([input_of(measure)] if measure else [])]
+    return any(filters_of(part) for part in parts)

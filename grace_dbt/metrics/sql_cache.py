@@ -1,0 +1,84 @@
+"""SQL that was compiled before: kept in the process, and in GRACE_HOME for the next one.
+
+MetricFlow takes a second to import and tens of milliseconds a question; what it wrote holds for as long as the
+definitions do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from grace_dbt import __version__
+from grace_dbt.metrics.catalogue import Catalogue
+from grace_dbt.metrics.compiling import Compiled, Shape, compile_shape
+
+# Of each, what a process keeps; on disk, more is not added.
+KEPT = 2000
+_memory: OrderedDict[str, Compiled] = OrderedDict()
+_lock = threading.Lock()
+
+
+def compiled(catalogue: Catalogue, shape: Shape, home: Path) -> Compiled:
+    """The SQL of a shape, compiled once for these definitions.
+
+    Raises:
+        GraceError: It can't be compiled.
+    """
+    digest = catalogue.definitions.digest
+    text = json.dumps([__version__, digest, asdict(shape)], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    with _lock:
+        if key in _memory:
+            _memory.move_to_end(key)
+            return _memory[key]
+    file = cache_folder(home) / digest / f"{key}.json"
+    found = _read(file)
+    if found is None:
+        with _lock:  # MetricFlow numbers what it makes from one counter for all threads
+            found = compile_shape(catalogue, shape)
+        _write(file, found)
+    with _lock:
+        _memory[key] = found
+        while len(_memory) > KEPT:
+            _memory.popitem(last=False)
+    return found
+
+
+def cache_folder(home: Path) -> Path:
+    """Where compiled SQL is kept; it may be deleted at any time."""
+    return home / "cache" / "metrics"
+
+
+def forget() -> None:
+    """Drop what this process keeps."""
+    with _lock:
+        _memory.clear()
+
+
+def _read(file: Path) -> Compiled | None:
+    try:
+        return Compiled(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(file: Path, found: Compiled) -> None:
+    """Keep it for the next process; where that can't be done, it compiles for itself."""
+    with suppress(OSError):
+        folder = file.parent
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            for other in folder.parent.iterdir():  # of definitions that are no more
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+        if sum(1 for _ in folder.iterdir()) < KEPT:
+            draft = file.with_suffix(f".{threading.get_ident()}.draft")
+            draft.write_text(json.dumps(asdict(found)))
+            draft.replace(file)
