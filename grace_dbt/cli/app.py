@@ -25,6 +25,7 @@ from grace_dbt.cli import (
 )
 from grace_dbt.cli.audit import group as audit
 from grace_dbt.cli.command_line import hide_password
+from grace_dbt.cli.metrics import group as metrics
 from grace_dbt.cli.output import say_error
 from grace_dbt.errors import GraceError, unforeseen
 
@@ -37,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    init, ddl, tables, simulate, health, refresh, runs, status, query, audit, build, test, docs,
+    init, ddl, tables, simulate, health, refresh, runs, status, query, metrics, audit, build, test, docs,
 )  # fmt: skip
 for command in _COMMANDS:
     command.register(app)

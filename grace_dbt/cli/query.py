@@ -14,9 +14,6 @@ from grace_dbt.cli.output import print_json, say
 if TYPE_CHECKING:
     from grace_dbt.reading import Answer
 
-# A wider text goes on in the next line of its cell.
-CELL_WIDTH = 60
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -82,30 +79,19 @@ def query(
 
 
 def _show(answer: Answer) -> None:
-    """Print a table as wide as it has to be: a terminal breaks a line that is too long, and nothing is lost."""
+    """Print a table; what is a number stands to the right."""
     from decimal import Decimal
 
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    from grace_dbt.cli.grid import print_grid
     from grace_dbt.result_values import as_text, printable
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, column in enumerate(answer.columns):
-        numeric = any(
+    numeric = {
+        place
+        for place in range(len(answer.columns))
+        if any(
             isinstance(row[place], (int, float, Decimal)) and not isinstance(row[place], bool)
             for row in answer.rows
         )
-        grid.add_column(
-            Text(printable(column)),
-            justify="right" if numeric else "left",
-            overflow="fold",
-            max_width=CELL_WIDTH,
-        )
-    for row in answer.rows:
-        grid.add_row(*(Text(printable(as_text(value, null="NULL"))) for value in row))
-    console = Console(highlight=False)
-    wanted = console.measure(grid, options=console.options.update(max_width=10**6)).maximum
-    Console(highlight=False, width=max(console.width, wanted)).print(grid)
+    }
+    rows = [[printable(as_text(value, null="NULL")) for value in row] for row in answer.rows]
+    print_grid(answer.columns, rows, right=numeric)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from grace_dbt.metrics.request import Moment, Where
     from grace_dbt.reading import Snapshot
 
-__all__ = ["Grain", "available", "query"]
+__all__ = ["Grain", "available", "metric", "query"]
 
 Target = Literal["duckdb", "postgres"]
 
@@ -125,6 +125,30 @@ def available(
     """
     with _opened(home, snapshot, target) as cube:
         return cube.catalogue.visible(clearance)
+
+
+def metric(
+    name: str,
+    *,
+    clearance: str | None = None,
+    snapshot: Snapshot | None = None,
+    home: str | os.PathLike[str] | None = None,
+    target: Target = "duckdb",
+) -> Metric:
+    """What is known of one metric.
+
+    Args:
+        name: Its name.
+        clearance: As for `query`.
+        snapshot: As for `query`.
+        home: As for `query`.
+        target: As for `query`.
+
+    Raises:
+        GraceError: For this clearance there is none of that name (exit code 2), or nothing is published (3).
+    """
+    with _opened(home, snapshot, target) as cube:
+        return cube.catalogue.metric(name, clearance)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.definitions import Definitions
+from grace_dbt.metrics.periods import GRAINS, Grain
 
 DIRECTIONS = ("up", "down", "neutral")
 # Aggregations of nothing that are 0; any other is unknown.
@@ -49,6 +50,7 @@ class Metric:
         formula: How it is computed, in one line.
         models: Semantic models that it stands on.
         slices: What it can be cut by, by word.
+        rollups: Tables that may answer in the place of the facts.
         is_periodic: Whether each value looks beyond its own period (rolling, to date, offset), so that it has no
             meaning without a period.
         is_count: Whether it is 0, and not unknown, where nothing happened.
@@ -66,9 +68,15 @@ class Metric:
     formula: str
     models: tuple[str, ...]
     slices: Mapping[str, Slice]
+    rollups: tuple[str, ...]
     is_periodic: bool
     is_count: bool
     declared_in: str
+
+    @property
+    def grains(self) -> tuple[Grain, ...]:
+        """Lengths of the periods that it can be told for."""
+        return GRAINS[GRAINS.index("day") :] if self.is_periodic else GRAINS
 
 
 class Catalogue:
@@ -200,6 +208,7 @@ class Catalogue:
             formula=self._formula(declared),
             models=models,
             slices=self._common_slices(models),
+            rollups=tuple(self._rollups(models)),
             is_periodic=any(
                 map(looks_back, map(self.declared.__getitem__, self.inputs(declared["name"])))
             ),
@@ -207,6 +216,12 @@ class Catalogue:
             and all(measure["agg"] in _COUNTING for _, measure in measures),
             declared_in=declared.get("declared_in", ""),
         )
+
+    def _rollups(self, models: tuple[str, ...]) -> Iterator[str]:
+        """The rollups of the one semantic model that a metric stands on."""
+        if len(models) == 1:
+            meta = (self.models[models[0]].get("config") or {}).get("meta") or {}
+            yield from (rollup["table"] for rollup in meta.get("rollups") or ())
 
     def _common_slices(self, models: tuple[str, ...]) -> dict[str, Slice]:
         """What all of these models can be cut by, under one name and by one key."""

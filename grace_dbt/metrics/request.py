@@ -133,7 +133,7 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
     periodic = [metric.name for metric in asked if metric.is_periodic]
     if periodic and grain is None:
         grain = "day"  # a rolling value is one of a day
-    if periodic and grain in GRAINS[: GRAINS.index("day")]:
+    if any(grain is not None and grain not in metric.grains for metric in asked):
         raise _wrong(
             f"'{periodic[0]}' is told by the day or coarser.",
             "Use the grain day, or a coarser one.",

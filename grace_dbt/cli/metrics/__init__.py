@@ -1,0 +1,1 @@
+"""The commands of `grace-dbt metrics`, one a module."""
