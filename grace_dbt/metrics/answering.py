@@ -72,7 +72,7 @@ class _Asked:
             found = compiled(self.cube.catalogue, shape, self.home)
             parameters = parameters_of(self.cube.catalogue, request, source, found.sql)
             columns, rows = self.cube.fetch(found.sql, parameters)
-            gather(cells, metrics, found, columns, rows)
+            gather(cells, request, found, columns, rows)
             self.sources |= {metric.name: source.tables for metric in metrics}
             self.sql[", ".join(source.tables)] = found.sql
         return cells

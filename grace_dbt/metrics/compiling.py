@@ -89,9 +89,9 @@ def shape_of(
 ) -> Shape:
     """What decides on the SQL of these metrics of a request."""
     return Shape(
-        metrics=tuple(metrics),
+        metrics=tuple(sorted(metrics)),
         source=source,
-        by=request.by,
+        by=tuple(sorted(request.by)),
         filters=tuple(
             (f.word, any(v is not None for v in f.values), None in f.values, f.negated)
             for f in request.filters

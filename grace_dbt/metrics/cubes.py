@@ -86,9 +86,17 @@ class SnapshotCube:
         """Ask the snapshot.
 
         Raises:
-            GraceError: The answer is too long, or takes too long.
+            GraceError: The answer is too long (exit code 2), takes too long, or a definition is wrong (1).
         """
-        answer = self.snapshot.answer(sql, parameters, limit=MOST_ROWS, timeout=TIMEOUT)
+        try:
+            answer = self.snapshot.answer(sql, parameters, limit=MOST_ROWS, timeout=TIMEOUT)
+        except GraceError as error:
+            if error.exit_code != ExitCode.USAGE:
+                raise
+            # Nobody wrote this SQL: what is wrong with it is wrong with a definition.
+            raise GraceError(
+                error.message, "Run: grace-dbt metrics validate", ExitCode.BAD
+            ) from error
         _bounded(answer.truncated)
         return answer.columns, answer.rows
 

@@ -21,21 +21,21 @@ Row = dict[str, Any]
 
 
 def gather(
-    cells: Cells, metrics: Iterable[Metric], found: Compiled, columns: Sequence[str], rows: Rows
+    cells: Cells, request: Request, found: Compiled, columns: Sequence[str], rows: Rows
 ) -> None:
     """Put the rows of one query among the others.
 
     Args:
         cells: What there is; added to.
-        metrics: Those that the query has.
+        request: What was asked.
         found: What was run.
         columns: Names of its columns.
         rows: Its rows.
     """
     at = {name: place for place, name in enumerate(columns)}
     period = at[found.period] if found.period else None
-    by = [at[name] for name in found.slices.values()]
-    valued = [(metric.name, at[metric.name], metric.is_count) for metric in metrics]
+    by = [at[found.slices[word]] for word in request.by]
+    valued = [(m.name, at[m.name], m.is_count) for m in request.metrics if m.name in at]
     for row in rows:
         key = (
             None if period is None else _moment(row[period]),

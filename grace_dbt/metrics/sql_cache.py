@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections import OrderedDict
@@ -19,8 +20,10 @@ from grace_dbt import __version__
 from grace_dbt.metrics.catalogue import Catalogue
 from grace_dbt.metrics.compiling import Compiled, Shape, compile_shape
 
-# Of each, what a process keeps; on disk, more is not added.
+# Questions that are kept: in a process the latest, on disk the first.
 KEPT = 2000
+# Definitions whose questions are kept on disk: those of the snapshots that may still be read.
+KEPT_DEFINITIONS = 3
 _memory: OrderedDict[str, Compiled] = OrderedDict()
 _lock = threading.Lock()
 
@@ -75,10 +78,10 @@ def _write(file: Path, found: Compiled) -> None:
         folder = file.parent
         if not folder.is_dir():
             folder.mkdir(parents=True)
-            for other in folder.parent.iterdir():  # of definitions that are no more
-                if other != folder:
-                    shutil.rmtree(other, ignore_errors=True)
+            latest = sorted(folder.parent.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)
+            for old in latest[KEPT_DEFINITIONS:]:
+                shutil.rmtree(old, ignore_errors=True)
         if sum(1 for _ in folder.iterdir()) < KEPT:
-            draft = file.with_suffix(f".{threading.get_ident()}.draft")
+            draft = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.draft")
             draft.write_text(json.dumps(asdict(found)))
             draft.replace(file)

@@ -15,6 +15,7 @@ from grace_dbt.errors import ExitCode, GraceError
 
 if TYPE_CHECKING:
     from grace_dbt.metrics.answers import Answer
+    from grace_dbt.metrics.periods import Window
 
 Shape = Literal["table", "json", "csv", "parquet"]
 
@@ -164,7 +165,17 @@ def _write(file: Path, content: bytes) -> None:
 def _say_where_from(answer: Answer) -> None:
     tables = dict.fromkeys(table for found in answer.sources.values() for table in found)
     say_plain(
-        f"As of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC ({answer.snapshot}), from {', '.join(tables)}."
+        f"{_told(answer.window)}. As of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC ({answer.snapshot}), from {', '.join(tables)}."
     )
     if answer.truncated:
         say(f"There are more than these {len(answer.rows):,} rows: --limit shows more of them.")
+
+
+def _told(window: Window) -> str:
+    """A window in words."""
+    since, until = (
+        f"{each:%Y-%m-%d %H:%M:%S}" if each else "" for each in (window.since, window.until)
+    )
+    parts = [f"From {since}" if since else "", f"to {until} (not included)" if until else ""]
+    text = " ".join(part for part in parts if part)
+    return text[:1].upper() + text[1:] if text else "All time"
