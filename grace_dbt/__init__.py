@@ -1,7 +1,7 @@
 """Operational schema, data cube and proof for Grace, from one dbt declaration.
 
-In Python, `open_snapshot` reads what is published, and `append_audit_log` appends to the audit log of Grace; everything
-else is the command line.
+In Python, `open_snapshot` reads what is published, `grace_dbt.metrics` answers questions by the name of a metric, and
+`append_audit_log` appends to the audit log of Grace; everything else is the command line.
 """
 
 from __future__ import annotations

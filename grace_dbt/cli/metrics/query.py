@@ -165,7 +165,8 @@ def _write(file: Path, content: bytes) -> None:
 def _say_where_from(answer: Answer) -> None:
     tables = dict.fromkeys(table for found in answer.sources.values() for table in found)
     say_plain(
-        f"{_told(answer.window)}. As of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC ({answer.snapshot}), from {', '.join(tables)}."
+        f"{_told(answer.window)}. As of {answer.as_of:%Y-%m-%d %H:%M:%S} UTC ({answer.snapshot}),"
+        f" from {', '.join(tables)}."
     )
     if answer.truncated:
         say(f"There are more than these {len(answer.rows):,} rows: --limit shows more of them.")
