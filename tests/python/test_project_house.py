@@ -20,6 +20,8 @@ import duckdb
 import pytest
 import typer.main
 
+from grace_dbt.metrics.yaml_files import read_folder
+
 ROOT = Path(__file__).parents[2]
 ENGINES = r"duckdb|sqlite|postgres|postgresql|mysql|mariadb"
 ENGINE_BODY = re.compile(rf"^(default|{ENGINES})__")
@@ -96,6 +98,50 @@ def undocumented(house: House) -> Iterator[str]:
     for macro in house.macros():
         if not macro["description"].strip():
             yield f"{macro['original_file_path']}: {macro['name']}"
+
+
+def misread_metrics(house: House) -> Iterator[str]:
+    """Metrics and semantic models that the package reads otherwise than dbt does, or whose owner is no group."""
+    entries, problems = read_folder(house.root / "models" / "semantic", house.root)
+    yield from map(str, problems)
+    groups = {group["name"] for group in house.manifest["groups"].values()}
+    for kind in ("metrics", "semantic_models"):
+        ours = {entry["name"]: entry for entry in entries[kind]}
+        theirs = {entry["name"]: entry for entry in house.manifest[kind].values()}
+        for name in ours.keys() ^ theirs.keys():
+            yield f"{name}: only one of dbt and the package knows it"
+        for name in ours.keys() & theirs.keys():
+            if misread := list(differences(ours[name], theirs[name])):
+                yield f"{name}: dbt reads another {', '.join(misread)}"
+            owner = (ours[name].get("config") or {}).get("meta", {}).get("owner")
+            if kind == "metrics" and owner not in groups:
+                yield f"{name}: {owner} is no group"
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
+    """Where what we read is not what dbt reads; dbt fills in what is left out, and has wrappers of its own."""
+    if path == ".declared_in":
+        return
+    if isinstance(ours, str) and isinstance(
+        theirs, dict
+    ):  # a name in the place of an input, a text of a filter
+        if "where_filters" in theirs:
+            theirs = " and ".join(each["where_sql_template"] for each in theirs["where_filters"])
+        elif {"count", "granularity"} <= theirs.keys():
+            theirs, ours = (
+                f"{theirs['count']} {theirs['granularity']}".rstrip("s"),
+                ours.rstrip("s"),
+            )
+        else:
+            theirs = theirs["name"]
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key, value in ours.items():
+            yield from differences(value, theirs.get(key), f"{path}.{key}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(one, other, f"{path}[{place}]")
+    elif ours != theirs:
+        yield path.removeprefix(".")
 
 
 def undescribed_columns(house: House) -> Iterator[str]:
@@ -372,6 +418,7 @@ def add(path: str, text: str = "") -> Break:
 
 
 STAGING = "models/staging/verification/stg_verification__benchmark_runs.sql"
+ERRORS = "models/semantic/_semantic__error.yml"
 SOURCE = "source.grace.verification.benchmark_runs"
 
 BREAKS: tuple[tuple[Guard, Break, str], ...] = (
@@ -382,6 +429,23 @@ BREAKS: tuple[tuple[Guard, Break, str], ...] = (
         "trust_scores",
     ),
     (undocumented, lambda h: macro_of(h, "land").update(description=""), "macros/landing/land.sql"),
+    (
+        misread_metrics,
+        edit(ERRORS, "numerator: auto_resolved_errors", "numerator: resolved_errors"),
+        "auto_resolution_rate: dbt reads another type_params.numerator",
+    ),
+    (
+        misread_metrics,
+        edit(ERRORS, "window: 7 days", "window: 8 days"),
+        "errors_7d: dbt reads another",
+    ),
+    (
+        misread_metrics,
+        edit(ERRORS, "expr: was_auto_resolved", "expr: was_resolved"),
+        "errors: dbt reads another measures[2].expr",
+    ),
+    (misread_metrics, edit(ERRORS, "owner: resilience", "owner: nobody"), "nobody is no group"),
+    (misread_metrics, lambda h: h.manifest["metrics"].popitem(), "only one of dbt and the package"),
     (
         undescribed_columns,
         lambda h: node_of(h, "dim_tier")["columns"].pop("tier_key"),
