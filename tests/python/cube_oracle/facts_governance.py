@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+
 from cube_oracle.dimensions import actor_key
 from cube_oracle.reading import length, member, minute_key, number, seconds, surrogate
 from cube_oracle.source import Row
@@ -43,7 +45,11 @@ def approvals(world: World) -> list[Row]:
 
 
 def governance_votes(world: World) -> list[Row]:
-    """A ballot each."""
+    """A ballot each, held against the others of its session, one ballot one count."""
+    tallies: dict[str, Counter[str]] = defaultdict(Counter)
+    for vote in world.staged["governance_votes"]:
+        if vote["session_id"] and vote["vote"]:
+            tallies[vote["session_id"]][vote["vote"]] += 1
     return [
         {
             "vote_key": surrogate(vote["id"]),
@@ -57,10 +63,21 @@ def governance_votes(world: World) -> list[Row]:
             "confidence": vote["confidence"],
             "is_automated": vote["automated"],
             "is_signed": vote["vote_signature"] is not None,
+            "agrees_with_majority": _agrees(vote["vote"], tallies.get(vote["session_id"])),
             "created_at": vote["created_at"],
         }
         for vote in world.staged["governance_votes"]
     ]
+
+
+def _agrees(vote: str | None, tally: Counter[str] | None) -> bool | None:
+    """Whether a vote has more ballots than each other one; nobody can tell without a vote or where two have most."""
+    if not vote or not tally:
+        return None
+    most = max(tally.values())
+    if list(tally.values()).count(most) > 1:
+        return None
+    return tally[vote] == most
 
 
 def constitutional_compliance(world: World) -> list[Row]:

@@ -136,6 +136,9 @@ class History:
             "immutable_log": 7, "security_events": 3, "agentic_insights": 5, "governance_votes": 1,
             "constitutional_compliance": 2, "execution_tasks": 3, "shard_heartbeats": 1,
         }  # fmt: skip
+        if number % 10 == 0:
+            # A majority takes many ballots of one session, which no other history may share.
+            self.weights["governance_votes"] = 20
 
     # What happens between two refreshes.
 
@@ -296,6 +299,11 @@ class History:
         return self.chance.choice(
             (own, own, f"user:{own}", f"agent:{own}", "", None, f" {own} ", "hunter:3", "unknown")
         )
+
+    def session(self) -> int | str:
+        """Nearly always the same one, so that ballots meet; what is no number is a name like any other."""
+        own = self.number * IDS
+        return self.chance.choice((own, own, own, own, own, own + 1, f"h{self.number}-s", " "))
 
     def triggered(self) -> str | None:
         mission = self.one("mission_timelines")
@@ -566,7 +574,7 @@ class History:
     def vote(self) -> dict[str, Any]:
         return {
             "id": self.id("governance_votes"),
-            "session_id": self.chance.randrange(3),
+            "session_id": self.session(),
             "member_id": self.chance.randrange(3),
             "vote": self.chance.choice(("approve", "reject", "abstain", "Approve", " ")),
             "vote_weight": self.ratio(),

@@ -5,25 +5,31 @@ with votes as (
     select * from {{ ref('stg_governance__governance_votes') }}
 ),
 
+sessions as (
+    select * from {{ ref('int_governance__tallied') }}
+),
+
 final as (
     select
-        {{ surrogate_key(['vote_id']) }} as vote_key,
-        {{ time_key('created_at') }} as time_key,
+        {{ surrogate_key(['votes.vote_id']) }} as vote_key,
+        {{ time_key('votes.created_at') }} as time_key,
 
-        vote_id,
-        session_id,
-        member_id,
-        vote,
-        verification_status,
+        votes.vote_id,
+        votes.session_id,
+        votes.member_id,
+        votes.vote,
+        votes.verification_status,
 
-        vote_weight,
-        confidence,
+        votes.vote_weight,
+        votes.confidence,
 
-        is_automated,
-        is_signed,
+        votes.is_automated,
+        votes.is_signed,
+        votes.vote = sessions.majority_vote as agrees_with_majority,
 
-        created_at
+        votes.created_at
     from votes
+    left join sessions on sessions.session_id = votes.session_id
 )
 
 select * from final
