@@ -64,6 +64,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     sum(confidence_score) as confidence_sum, count(confidence_score) as confidence_count,
                     sum(duration_seconds) as duration_seconds_sum, count(duration_seconds) as duration_count
                 from fact_verification_executions join dim_tier using (tier_key) group by all;
+            create table cube_daily_verification_by_action_type as
+                select year(created_at) as year, month(created_at) as month, day(created_at) as day, action_type,
+                    count(*) as total_executions from fact_verification_executions group by all;
         """)
         tables = [
             name
@@ -292,7 +295,7 @@ def test_list_and_describe_say_what_a_metric_is(cli: GraceCli) -> None:
     assert one["grains"] == ["minute", "hour", "day", "week", "month", "quarter", "year"]
     assert "tier" in one["slices"]
     shown = cli.run("metrics", "describe", "executions_7d").stdout
-    assert "over the last 7 days" in shown
+    assert "over the last 7 days" in " ".join(shown.split())
     hidden = cli.run("metrics", "describe", "votes", "--clearance", "tier_1")
     unknown = cli.run("metrics", "describe", "votez", "--clearance", "tier_1")
     assert hidden.returncode == unknown.returncode == ExitCode.USAGE
@@ -311,7 +314,8 @@ def test_the_sql_is_shown_with_its_parameters_and_no_value_in_it(cli: GraceCli) 
 def test_mistakes_are_told_with_file_and_line(cli: GraceCli, home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "ours"
     folder.mkdir()
-    assert cli.run("metrics", "validate", GRACE_METRICS=str(folder)).returncode == 0
+    # This snapshot lacks most tables, and each metric over one of them is told as well.
+    assert "ours/" not in cli.run("metrics", "validate", GRACE_METRICS=str(folder)).stdout
     (folder / "wrong.yml").write_text("""\
 metrics:
   - name: tactical_rate
