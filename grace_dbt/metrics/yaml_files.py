@@ -47,8 +47,8 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-class _Loader(yaml.SafeLoader):
-    """Plain YAML; a key that stands twice in a mapping is a mistake, and not a matter of which comes last."""
+class _Loader(yaml.CSafeLoader):
+    """Plain YAML, read by libyaml, which the wheels of PyYAML carry; a key that stands twice in a mapping is a mistake, and not a matter of which comes last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Keep where the mapping and its keys stand."""
