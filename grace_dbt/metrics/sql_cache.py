@@ -26,6 +26,8 @@ KEPT = 2000
 KEPT_DEFINITIONS = 3
 _memory: OrderedDict[str, Compiled] = OrderedDict()
 _lock = threading.Lock()
+# MetricFlow numbers what it makes from one counter for all threads.
+_compiling = threading.Lock()
 
 
 def compiled(catalogue: Catalogue, shape: Shape, home: Path) -> Compiled:
@@ -44,7 +46,7 @@ def compiled(catalogue: Catalogue, shape: Shape, home: Path) -> Compiled:
     file = cache_folder(home) / digest / f"{key}.json"
     found = _read(file)
     if found is None:
-        with _lock:  # MetricFlow numbers what it makes from one counter for all threads
+        with _compiling:
             found = compile_shape(catalogue, shape)
         _write(file, found)
     with _lock:

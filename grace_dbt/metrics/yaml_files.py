@@ -48,7 +48,7 @@ class Problem:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Plain YAML, read by libyaml, which the wheels of PyYAML carry; a key that stands twice in a mapping is a mistake, and not a matter of which comes last."""
+    """Plain YAML, read by libyaml. A key that stands twice is a mistake, and not a matter of which comes last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Keep where the mapping and its keys stand."""
