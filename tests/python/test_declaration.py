@@ -173,7 +173,9 @@ def test_only_content_stays_unlanded(name: str) -> None:
         if meta(column).get("landed", True) is True:
             continue
         assert meta(column)["landed"] is False
-        assert meta(column).get("pii"), f"{column['name']} tells of nobody: nothing speaks against landing it"
+        assert meta(column).get("pii"), (
+            f"{column['name']} tells of nobody: nothing speaks against landing it"
+        )
         assert meta(table)["mutability"] == "mutable"
         assert column["data_type"] in ("text", "json", "blob")
         kinds = {c["type"] for c in column.get("constraints", [])}

@@ -32,7 +32,7 @@ readings as (
         cast(null as {{ dbt.type_string() }}) as model_key,
         cast(null as {{ dbt.type_string() }}) as violation_type,
         latency_ms,
-        cast(null as double precision) as specialist_latency_ms,
+        cast(null as {{ dbt.type_bigint() }}) as specialist_latency_ms,
         confidence,
         calibration,
         fairness_delta,

@@ -8,7 +8,7 @@ final as (
         nullif({{ trimmed('req_id') }}, '') as request_id,
         nullif({{ trimmed('specialist_name') }}, '') as specialist_name,
         nullif({{ trimmed('model_key') }}, '') as model_key,
-        {{ read_real('execution_time_ms') }} as latency_ms,
+        {{ read_count('execution_time_ms') }} as latency_ms,
         {{ read_boolean('success') }} as was_successful,
         {{ read_timestamp('created_at') }} as created_at,
         _landing_id,
