@@ -99,8 +99,8 @@ final as (
         readings.latency_ms,
         case
             when readings.reading_type = 'intel_results'
-                then {{ seconds_between('requests.created_at', 'readings.created_at') }} * 1000
-        end as response_ms,
+                then {{ seconds_between('requests.created_at', 'readings.created_at') }}
+        end as response_seconds,
         readings.specialist_latency_ms,
         readings.confidence,
         readings.calibration,

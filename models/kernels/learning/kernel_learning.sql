@@ -1,4 +1,7 @@
-{#- Grain: one reading of the learning kernel, which is one check of a data set. Natural id: reading_type and reading_id. -#}
+{#-
+    Grain: one reading of the learning kernel, which is one check of a data set. Natural id: reading_type and reading_id. What single
+    labels agree on is not taken besides: a check has the mean of them.
+-#}
 {{ config(unique_key='reading_key') }}
 
 with reports as (

@@ -710,7 +710,7 @@ class KernelHistory(History):
     def sample(self) -> dict[str, Any]:
         return {
             "id": self.id("processing_metrics"),
-            "source_id": "s",
+            "source_id": self.chance.choice("st"),
             "stage": self.chance.choice(("capture", " publish ", "")),
             "timestamp": self.time(),
             "throughput_rps": self.ratio(),
@@ -724,7 +724,7 @@ class KernelHistory(History):
             "id": number,
             "record_id": f"h{self.number}-{number}",
             "contract": self.word(),
-            "source_id": "s",
+            "source_id": self.chance.choice("st"),
             "raw_event_id": "e1",
             "source_uri": "u",
             "fetched_at": self.must(),
@@ -790,7 +790,7 @@ class KernelHistory(History):
     def quality(self) -> dict[str, Any]:
         return {
             "report_id": self.key("quality_reports"),
-            "dataset_id": "d",
+            "dataset_id": self.chance.choice("de"),
             "version": self.chance.choice(("1.0.0", " 1.1.0 ", "", None)),
             "coverage_ratio": self.ratio(),
             "label_agreement": self.ratio(),
@@ -922,12 +922,13 @@ class Histories:
             [f"g{n}", f"g{n}", when])  # fmt: skip
         run(
             "insert or ignore into sources (source_id, kind, uri, parser, target_contract)"
-            " values ('s', 'k', 'u', 'p', 't')"
+            " values ('s', 'k', 'u', 'p', 't'), ('t', 'k', 'u', 'p', 't')"
         )
         run("insert into bronze_raw_events (event_id, source_id, kind, offset, watermark, content_hash, storage_uri,"
             " ingestion_ts) values (?, 's', 'k', 'o', ?, 'h', 'u', ?)", [f"e{n}", when, when])  # fmt: skip
         run(
-            "insert or ignore into datasets (dataset_id, task, modality) values ('d', 'nlp', 'text')"
+            "insert or ignore into datasets (dataset_id, task, modality)"
+            " values ('d', 'nlp', 'text'), ('e', 'nlp', 'text')"
         )
         run("insert into dataset_versions (version_id, dataset_id, version, source_refs_json, created_at)"
             " values (?, 'd', ?, '{}', ?)", [f"v{n}", str(n), when])  # fmt: skip

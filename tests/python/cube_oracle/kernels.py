@@ -14,7 +14,7 @@ Staged = dict[str, list[Row]]
 COLUMNS = {
     "kernel_ingress": "source_id stage contract throughput_rps error_rate latency_ms trust_score",
     "kernel_intelligence": "request_id task segment environment specialist_name model_key violation_type latency_ms"
-    " response_ms specialist_latency_ms confidence calibration fairness_delta was_successful",
+    " response_seconds specialist_latency_ms confidence calibration fairness_delta was_successful",
     "kernel_learning": "dataset_id dataset_version label_agreement drift_psi coverage_ratio",
     "kernel_memory": "access_type content_type compression_type response_time_ms size_bytes is_cache_hit",
     "kernel_orchestration": "loop_id loop_name stage task_status loop_executions loop_execution_seconds"
@@ -102,7 +102,7 @@ def intelligence(staged: Staged) -> list[Row]:
         waited = seconds(requests.get(row["req_id"], {}).get("created_at"), row["created_at"])
         found.append(("intel_results", row, {
             "latency_ms": _figure(row["timing_json"], "total_ms"),
-            "response_ms": None if waited is None else waited * 1000,
+            "response_seconds": waited,
             "confidence": _figure(row["outputs_json"], "confidence"),
             "calibration": calibration,
             "fairness_delta": gaps[row["req_id"]],
