@@ -16,7 +16,7 @@ HOME_VARIABLE = "GRACE_HOME"
 URL_VARIABLE = "GRACE_OPERATIONAL_URL"
 BUILD_FILE = "build.duckdb"
 # The folders of the models that are published.
-PUBLISHED = ("models/cube", "models/audit")
+PUBLISHED = ("models/cube", "models/kernels", "models/audit")
 
 
 @dataclass(frozen=True)

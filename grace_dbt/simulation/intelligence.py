@@ -108,7 +108,12 @@ def _write_result(
             "outputs_json": json.dumps({"label": "ok", "confidence": share(rng, 0.6, 0.99)})
             if good
             else None,
-            "metrics_json": json.dumps({"calibration": uncertain["calibration"]}),
+            "metrics_json": json.dumps(
+                {
+                    "calibration": uncertain["calibration"],
+                    "fairness_delta": round(uncertain["variance"] / 2, 4),
+                }
+            ),
             "explanations_json": None,
             "uncertainties_json": json.dumps(uncertain),
             "lineage_json": json.dumps({"plan": plan, "models": [model]}),

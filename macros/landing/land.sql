@@ -16,7 +16,8 @@
     {% set node = declared_table(table) %}
     {% set key = primary_key(node)[0] %}
     {% set clock = node.config.loaded_at_field %}
-    {% set columns = quote_names(node.columns, target.type) %}
+    {% set names = landed_columns(node) %}
+    {% set columns = quote_names(names, target.type) %}
     {% set run = run_clock() %}
     {% set present = present_columns(relation) %}
     {% if not present %}
@@ -26,7 +27,7 @@
     {% set plan = plan_reading(relation, node, present, is_unique, reads) %}
 -- rows read: {{ plan.mode }}
 with rows_read as (
-    {{ rows_as_text(relation, node.columns, present, plan.condition) }}
+    {{ rows_as_text(relation, names, present, plan.condition) }}
 ),
 
 keyed as (
@@ -65,7 +66,7 @@ readable as (
         _landing_id,
         _row_hash,
         {{ '_known_since' if is_incremental() else run }} as _first_seen_at,
-        {% for name in node.columns %}
+        {% for name in names %}
         {{ clean_text(adapter.quote(name)) }} as {{ adapter.quote(name) }}{{ ',' if not loop.last }}
         {% endfor %}
     {% if is_incremental() %}
@@ -160,10 +161,10 @@ where
 {% endmacro %}
 
 {#-
-    A hash over all columns of a landed row, by which a change is told: within one landing table only, so it may be the
+    A hash over the columns of a landed row, by which a change is told: within one landing table only, so it may be the
     engine's own. A new version of DuckDB may hash otherwise; every row then counts as changed once.
 -#}
-{% macro row_hash(node) %}{{ return(adapter.dispatch('row_hash', 'grace')(quote_names(node.columns, target.type), node)) }}{% endmacro %}
+{% macro row_hash(node) %}{{ return(adapter.dispatch('row_hash', 'grace')(quote_names(landed_columns(node), target.type), node)) }}{% endmacro %}
 
 {% macro default__row_hash(columns, node) %}
     {{ exceptions.raise_compiler_error('row_hash has no body for ' ~ target.type ~ ': a hash that tells NULL from empty') }}
@@ -178,7 +179,7 @@ where
 {#- Lengths before values: no two rows with different values share the text that is hashed. -#}
 {% macro md5_of_columns(node) %}
     {% set parts = [] %}
-    {% for name in node.columns %}
+    {% for name in landed_columns(node) %}
         {% set column = clean_text(adapter.quote(name)) %}
         {% do parts.append("coalesce(length(" ~ column ~ ") || ':' || " ~ column ~ ", '-')") %}
     {% endfor %}

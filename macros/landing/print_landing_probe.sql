@@ -9,7 +9,7 @@
         {% set relation = source(component, table) %}
         {% set present = present_columns(relation) %}
         {% do queries.update({table:
-            'select count(*), coalesce(sum(' ~ row_hash(node) ~ '), 0) from (' ~ rows_as_text(relation, node.columns, present) ~ ')'
+            'select count(*), coalesce(sum(' ~ row_hash(node) ~ '), 0) from (' ~ rows_as_text(relation, landed_columns(node), present) ~ ')'
         }) %}
     {% endfor %}
     {{ print('landing-probe ' ~ tojson(queries)) }}

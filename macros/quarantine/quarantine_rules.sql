@@ -4,7 +4,7 @@
 -#}
 {% macro quarantine_rules(node) %}
     {% set rules = [] %}
-    {% for column in node.columns.values() %}
+    {% for column in node.columns.values() if column.name in landed_columns(node) %}
         {% set name = adapter.quote(column.name) %}
         {% if column_constraints(column, 'primary_key') %}
             {% do rules.append({'column': column.name, 'reason': 'missing_key', 'breach': name ~ ' is null'}) %}

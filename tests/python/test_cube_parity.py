@@ -313,6 +313,7 @@ def test_histories_tell_of_everything(soak: Soak) -> None:
                 ("dim_tier", "is_current"),
                 ("dim_component", "is_current"),
                 ("cube_source_changes", "is_missing"),
+                ("kernel_resilience", "is_activation"),
             }
             if flag and (table, column) not in fixed:
                 assert flag == {True, False}, f"{table}.{column} is always {values}"
@@ -335,7 +336,7 @@ def test_histories_tell_of_everything(soak: Soak) -> None:
 
 CONSTANT = {
     "is_missing", "is_current", "effective_from", "effective_to", "relative_error", "run_at", "exact_at", "read_mode",
-    "policy_date", "rows_deleted",
+    "policy_date", "rows_deleted", "reading_type", "policy_id",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ TABLE_META = {
     "indexes",
     "open_while",
 }
-COLUMN_META = {"default", "pii", "accepted_values", "range", "format", "hash_input"}
+COLUMN_META = {"default", "pii", "accepted_values", "range", "format", "hash_input", "landed"}
 # The inputs of the two chain hashes, as their writers compute them.
 HASH_INPUTS = {
     "audit_logs": "entry_id category data_json transparency_level timestamp hash previous_hash chain_position",
@@ -163,6 +163,25 @@ def test_column_facts_are_known(name: str) -> None:
             assert column["data_type"] in ("integer", "real")
         for check in constraints(column, "check"):
             assert "{column}" in check["expression"], "a check names its column as {column}"
+
+
+@EACH_TABLE
+def test_only_content_stays_unlanded(name: str) -> None:
+    """What names, places or proves a row is landed, and all of a row that may not change."""
+    table = TABLES[name][1]
+    for column in table["columns"]:
+        if meta(column).get("landed", True) is True:
+            continue
+        assert meta(column)["landed"] is False
+        assert meta(column).get("pii"), (
+            f"{column['name']} tells of nobody: nothing speaks against landing it"
+        )
+        assert meta(table)["mutability"] == "mutable"
+        assert column["data_type"] in ("text", "json", "blob")
+        kinds = {c["type"] for c in column.get("constraints", [])}
+        assert kinds <= {"not_null"}
+        assert column["name"] not in meta(table).get("open_while", {})
+        assert not any(column["name"] in i["columns"] for i in meta(table).get("indexes", []))
 
 
 def words(text: str) -> set[str]:

@@ -14,6 +14,7 @@ import duckdb
 
 from cube_oracle.cube import Expected, Oracle
 from cube_oracle.dimensions import hour_of_day
+from cube_oracle.kernels import KERNELS
 from cube_oracle.source import Row
 
 _DAY = ("year", "month", "day")
@@ -56,6 +57,7 @@ GRAINS: dict[str, tuple[str, ...]] = {
     "cube_hourly_verification_by_component": (*_HOUR, "component_name"),
     "cube_daily_verification_by_action_type": (*_DAY, "action_type"),
     "cube_hourly_verification_by_action_type": (*_HOUR, "action_type"),
+    **dict.fromkeys(KERNELS, ("reading_type", "reading_id")),
 }
 # The calendar is compared by itself.
 TABLES = frozenset(GRAINS) | {"dim_time"}

@@ -23,6 +23,7 @@ from cube_oracle.dimensions import (
     missions_now,
     tiers,
 )
+from cube_oracle.kernels import kernels
 from cube_oracle.rollups import Names, rollups
 from cube_oracle.source import CLOCKS, KEYS, Finding, Landed, Row, findings, land, stage
 from cube_oracle.world import World
@@ -102,7 +103,8 @@ class Oracle:
             "cube_source_changes": changes,
         }
         return Expected(
-            {**others, **facts, **rollups(facts, names)}, calendar_days(self.landed, clock)
+            {**others, **facts, **rollups(facts, names), **kernels(staged)},
+            calendar_days(self.landed, clock),
         )
 
     def _changes(self, read: Landed, clock: datetime) -> list[Row]:

@@ -643,13 +643,268 @@ class History:
         }
 
 
+class KernelHistory(History):
+    """What the kernels write beside a history, by a chance of its own."""
+
+    def __init__(self, seed: int, number: int, connection: sqlite3.Connection) -> None:
+        super().__init__(seed, number, connection)
+        self.chance = Random(f"{seed}:{number}:kernels")
+        self.makers = {
+            "processing_metrics": self.sample,
+            "silver_records": self.record,
+            "intel_requests": self.asked,
+            "intel_results": self.answer,
+            "intel_specialist_reports": self.report,
+            "intel_policy_violations": self.breach,
+            "quality_reports": self.quality,
+            "memory_access_patterns": self.access,
+            "fusion_memory": self.remembered,
+            "orchestration_loops": self.loop,
+            "orchestration_tasks": self.work,
+            "circuit_breakers": self.breaker,
+            "active_degradations": self.degradation,
+            "sli_measurements": self.level,
+        }
+        self.keys = dict.fromkeys(self.makers, "id") | {
+            "intel_requests": "req_id",
+            "intel_results": "req_id",
+            "intel_specialist_reports": "report_id",
+            "intel_policy_violations": "violation_id",
+            "quality_reports": "report_id",
+            "fusion_memory": "entry_id",
+            "orchestration_loops": "loop_id",
+            "orchestration_tasks": "task_id",
+        }
+
+    def go_on(self, clocks: Sequence[datetime]) -> None:
+        """Apply what is pending before the next refresh; `clocks` are those of the refreshes before."""
+        self.clocks = list(clocks)
+        for _ in range(self.chance.choice((0, 2, 5, 12)) if clocks else 12):
+            kind, table = self.chance.random(), self.chance.choice(list(self.makers))
+            if kind < 0.65 or not self.ids[table]:
+                self.insert(table)
+            elif kind < 0.9:
+                self.renew(table)
+            elif table not in ("intel_requests", "orchestration_loops"):
+                key = self.ids[table].pop(self.chance.randrange(len(self.ids[table])))
+                self.connection.execute(f"delete from {table} where {self.keys[table]} = ?", [key])
+
+    def insert(self, table: str) -> None:
+        row = self.makers[table]()
+        if row[self.keys[table]] in self.ids[table]:
+            return
+        names = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join("?" for _ in row)
+        self.connection.execute(
+            f"insert into {table} ({names}) values ({marks})", list(row.values())
+        )
+        self.ids[table].append(row[self.keys[table]])
+
+    def renew(self, table: str) -> None:
+        """Two columns take what a new row would have; content that isn't landed may be one of them."""
+        row = self.makers[table]()
+        key, name = self.chance.choice(self.ids[table]), self.keys[table]
+        for column in self.chance.sample([n for n in row if n not in (name, "record_id")], 2):
+            self.connection.execute(
+                f'update {table} set "{column}" = ? where {name} = ?', [row[column], key]
+            )
+
+    def key(self, table: str) -> str:
+        return f"h{self.number}-{self.id(table)}"
+
+    def call(self) -> Any:
+        return self.one("intel_requests")
+
+    def sample(self) -> dict[str, Any]:
+        return {
+            "id": self.id("processing_metrics"),
+            "source_id": self.chance.choice("st"),
+            "stage": self.chance.choice(("capture", " publish ", "")),
+            "timestamp": self.time(),
+            "throughput_rps": self.ratio(),
+            "error_rate": self.ratio(),
+            "avg_latency_ms": self.ratio(),
+        }
+
+    def record(self) -> dict[str, Any]:
+        number = self.id("silver_records")
+        return {
+            "id": number,
+            "record_id": f"h{self.number}-{number}",
+            "contract": self.word(),
+            "source_id": self.chance.choice("st"),
+            "raw_event_id": "e1",
+            "source_uri": "u",
+            "fetched_at": self.must(),
+            "parser": "p",
+            "content_hash": "h",
+            "trust_score": self.chance.choice((0, 1, 0.12345678901234568, "0.5")),
+            "transforms": "[]",
+            "created_at": self.time(),
+            "storage_uri": "u",
+        }
+
+    def asked(self) -> dict[str, Any]:
+        return {
+            "req_id": self.key("intel_requests"),
+            "task": self.word(),
+            "context_json": self.json(env="prod") or "{}",
+            "latency_budget_ms": self.count(),
+            "segment": self.chance.choice(("default", " trial ", "", None)),
+            "env": self.chance.choice(("dev", "staging", "prod", "Prod", None)),
+            "created_at": self.time(),
+            "status": self.chance.choice(("received", "completed", "odd", None)),
+        }
+
+    def answer(self) -> dict[str, Any]:
+        if (request := self.call()) is None:
+            self.insert("intel_requests")
+            request = self.ids["intel_requests"][-1]
+        return {
+            "req_id": request,
+            "outputs_json": self.json(label="ok", confidence=self.ratio()),
+            "metrics_json": self.json(calibration=self.ratio(), fairness_delta=self.ratio()),
+            "explanations_json": self.json(why=self.word()),
+            "uncertainties_json": self.json(calibration=self.ratio(), variance=0.1),
+            "timing_json": self.json(total_ms=self.chance.choice((245, 0.5, "17", True, [1], 10**30))),
+            "success": self.flag(),
+            "created_at": self.time(),
+        }  # fmt: skip
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "report_id": self.key("intel_specialist_reports"),
+            "req_id": self.call(),
+            "specialist_name": self.chance.choice(("vision", " language ", "")),
+            "model_key": self.chance.choice(("xgb@1.3.2", "", None)),
+            "execution_time_ms": self.count(),
+            "success": self.flag(),
+            "created_at": self.time(),
+        }
+
+    def breach(self) -> dict[str, Any]:
+        return {
+            "violation_id": self.key("intel_policy_violations"),
+            "req_id": self.call(),
+            "violation_type": self.chance.choice(
+                ("confidence", "fairness", "fairness_delta", "Fairness", "odd")
+            ),
+            "severity": self.chance.choice(("warning", "odd", None)),
+            "required_value": self.ratio(),
+            "actual_value": self.ratio(),
+            "created_at": self.time(),
+        }
+
+    def quality(self) -> dict[str, Any]:
+        return {
+            "report_id": self.key("quality_reports"),
+            "dataset_id": self.chance.choice("de"),
+            "version": self.chance.choice(("1.0.0", " 1.1.0 ", "", None)),
+            "coverage_ratio": self.ratio(),
+            "label_agreement": self.ratio(),
+            "drift_psi": self.ratio(),
+            "created_at": self.time(),
+        }
+
+    def access(self) -> dict[str, Any]:
+        return {
+            "id": self.key("memory_access_patterns"),
+            "key": "k",
+            "access_type": self.chance.choice(("read", " write ", "")),
+            "access_timestamp": self.must(),
+            "response_time_ms": self.chance.choice((0, 0.25, 12, "slow", "7")),
+            "cache_hit": self.flag(),
+            "query_context": self.json(terms=self.word()),
+        }
+
+    def remembered(self) -> dict[str, Any]:
+        return {
+            "entry_id": self.key("fusion_memory"),
+            "key": "k",
+            "content": self.chance.choice((b"\xff\x00", b"{}", "text")),
+            "content_type": self.chance.choice(("application/json", " text/plain ", "")),
+            "size_bytes": self.chance.choice((0, 2, 10**15, 10**15 - 1, "12", "big")),
+            "checksum": "c",
+            "compression_type": self.chance.choice(("gzip", "zstd", None)),
+            "metadata": self.json(origin=self.word()),
+            "created_at": self.must(),
+            "updated_at": self.must(),
+        }
+
+    def loop(self) -> dict[str, Any]:
+        return {
+            "loop_id": self.key("orchestration_loops"),
+            "name": self.word(),
+            "priority": 1,
+            "interval_s": 60,
+            "kernels": self.array() or "[]",
+            "policies": "[]",
+            "created_at": self.must(),
+            "updated_at": self.must(),
+            "run_count": self.chance.choice((0, 1, 12, -1, 10**15, "7", "many", None)),
+            "average_duration": self.chance.choice((0, 0.5, 12.25, -1, "long", None)),
+        }
+
+    def work(self) -> dict[str, Any]:
+        if not self.ids["orchestration_loops"]:
+            self.insert("orchestration_loops")
+        return {
+            "task_id": self.key("orchestration_tasks"),
+            "loop_id": self.chance.choice(self.ids["orchestration_loops"]),
+            "stage": self.chance.choice(("sense", " act ", "")),
+            "inputs": "{}",
+            "status": self.chance.choice((
+                "pending", "running", "completed", "failed", "cancelled", "timeout", "rolled_back", " failed ",
+                "Failed", "odd",
+            )),
+            "created_at": self.must(),
+            "started_at": self.time(),
+            "completed_at": self.time(),
+        }  # fmt: skip
+
+    def breaker(self) -> dict[str, Any]:
+        return {
+            "id": self.key("circuit_breakers"),
+            "component_name": self.component() or "",
+            "state": self.chance.choice(("closed", "open", "half_open")),
+            "updated_at": self.must(),
+        }
+
+    def degradation(self) -> dict[str, Any]:
+        return {
+            "id": self.key("active_degradations"),
+            "component_name": self.component() or "",
+            "policy_id": "dp",
+            "degradation_level": self.chance.choice(("mild", "moderate", "severe")),
+            "started_at": self.must(),
+        }
+
+    def level(self) -> dict[str, Any]:
+        return {
+            "id": self.key("sli_measurements"),
+            "sli_name": self.word(),
+            "component_name": self.component() or "",
+            "measurement_type": self.chance.choice(
+                ("latency", "availability", "error_rate", " latency ", "Latency", "odd", "")
+            ),
+            "value": self.chance.choice((0.995, 0.995, 0.1 + 0.2, 300, "high")),
+            "target_value": self.chance.choice((0.995, 0.995, 0.3, 300, "high")),
+            "measured_at": self.must(),
+        }
+
+
 class Histories:
     """All histories of one seed, in one database."""
 
     def __init__(self, connection: sqlite3.Connection, seed: int, numbers: Sequence[int]) -> None:
         connection.execute("pragma foreign_keys = on")
         self.connection, self.seed = connection, seed
-        self.histories = [History(seed, number, connection) for number in numbers]
+        self.histories: list[History] = []
+        for number in numbers:
+            self.histories += (
+                History(seed, number, connection),
+                KernelHistory(seed, number, connection),
+            )
         self.rounds = 0
 
     def go_on(self, clocks: Sequence[datetime]) -> None:
@@ -675,14 +930,17 @@ class Histories:
             [f"g{n}", f"g{n}", when])  # fmt: skip
         run(
             "insert or ignore into sources (source_id, kind, uri, parser, target_contract)"
-            " values ('s', 'k', 'u', 'p', 't')"
+            " values ('s', 'k', 'u', 'p', 't'), ('t', 'k', 'u', 'p', 't')"
         )
         run("insert into bronze_raw_events (event_id, source_id, kind, offset, watermark, content_hash, storage_uri,"
             " ingestion_ts) values (?, 's', 'k', 'o', ?, 'h', 'u', ?)", [f"e{n}", when, when])  # fmt: skip
         run(
-            "insert or ignore into datasets (dataset_id, task, modality) values ('d', 'nlp', 'text')"
+            "insert or ignore into datasets (dataset_id, task, modality)"
+            " values ('d', 'nlp', 'text'), ('e', 'nlp', 'text')"
         )
         run("insert into dataset_versions (version_id, dataset_id, version, source_refs_json, created_at)"
             " values (?, 'd', ?, '{}', ?)", [f"v{n}", str(n), when])  # fmt: skip
+        run("insert or ignore into degradation_policies (id, policy_name, component_pattern, trigger_conditions,"
+            " degradation_actions) values ('dp', 'p', '.*', '{}', '[]')")  # fmt: skip
         run("insert into memory_operations (id, operation_type, key, component, duration_ms, timestamp)"
             " values (?, 'get', 'k', 'c', 'long', ?)", [f"m{n}", when])  # fmt: skip

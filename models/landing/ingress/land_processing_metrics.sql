@@ -1,0 +1,1 @@
+{{ land('ingress', 'processing_metrics') }}

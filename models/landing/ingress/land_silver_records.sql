@@ -1,0 +1,1 @@
+{{ land('ingress', 'silver_records') }}

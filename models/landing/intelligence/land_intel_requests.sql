@@ -1,0 +1,1 @@
+{{ land('intelligence', 'intel_requests') }}

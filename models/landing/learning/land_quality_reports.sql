@@ -1,0 +1,1 @@
+{{ land('learning', 'quality_reports') }}

@@ -1,0 +1,1 @@
+{{ land('memory', 'fusion_memory') }}

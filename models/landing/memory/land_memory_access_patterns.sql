@@ -1,0 +1,1 @@
+{{ land('memory', 'memory_access_patterns') }}

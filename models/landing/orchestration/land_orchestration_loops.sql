@@ -1,0 +1,1 @@
+{{ land('orchestration', 'orchestration_loops') }}

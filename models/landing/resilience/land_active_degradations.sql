@@ -1,0 +1,1 @@
+{{ land('resilience', 'active_degradations') }}

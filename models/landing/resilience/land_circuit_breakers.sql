@@ -1,0 +1,1 @@
+{{ land('resilience', 'circuit_breakers') }}

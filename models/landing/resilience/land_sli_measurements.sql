@@ -1,0 +1,1 @@
+{{ land('resilience', 'sli_measurements') }}
