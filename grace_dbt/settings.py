@@ -114,3 +114,17 @@ def cube_tables() -> list[str]:
     """The tables that are published: each has a model of its name."""
     project = project_directory()
     return sorted(m.stem for folder in PUBLISHED for m in (project / folder).rglob("*.sql"))
+
+
+def published_columns() -> dict[str, frozenset[str]]:
+    """The columns of each published table, as its contract says."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    project = project_directory()
+    columns: dict[str, frozenset[str]] = dict.fromkeys(cube_tables(), frozenset())
+    for folder in PUBLISHED:
+        for path in sorted((project / folder).rglob("*__models.yml")):
+            for model in yaml.load(path.read_text(encoding="utf-8"), loader)["models"]:
+                columns[model["name"]] = frozenset(c["name"] for c in model.get("columns", ()))
+    return columns

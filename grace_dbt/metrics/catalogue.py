@@ -15,8 +15,8 @@ from grace_dbt.metrics.periods import GRAINS, Grain
 DIRECTIONS = ("up", "down", "neutral")
 # Aggregations of nothing that are 0; any other is unknown.
 _COUNTING = ("count", "sum", "sum_boolean", "count_distinct")
-# The word for the slice that clearance is about.
-TIER = "tier"
+# The word for the slice that clearance is about, and the key that leads to it.
+TIER, TIER_KEY = "tier", "tier_key"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import (
     TIER,
+    TIER_KEY,
     Catalogue,
     cumulative_of,
     filters_of,
@@ -348,6 +349,12 @@ def _guards(catalogue: Catalogue, shape: Shape, measure: str) -> list[str]:
     if shape.is_cleared and TIER in slices:
         tier = f"{entity}__{TIER}" if shape.source.rollup else slices[TIER].qualified
         guards.append(f"{{{{ Dimension('{tier}') }}}} = any(${_CLEARED})")
+    elif shape.is_cleared and any(e["name"] == TIER_KEY for e in model.get("entities") or ()):
+        raise GraceError(
+            "Of which tier a row is can't be told: the semantic model of tiers is missing.",
+            "Run: grace-dbt metrics validate",
+            ExitCode.BAD,
+        )
     if not shape.source.is_periodic:
         instant = f"{{{{ Dimension('{entity}__instant_of_{time_dimension(model, declared)}') }}}}"
         guards += [f"{instant} >= ${_SINCE}"] if shape.has_since else []

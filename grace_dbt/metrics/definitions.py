@@ -105,7 +105,8 @@ def own_fingerprint(settings: Settings) -> str:
     for path in sorted([*folder.rglob("*.yml"), *folder.rglob("*.yaml")]):
         digest.update(f"\n{path}\n".encode())
         with suppress(OSError):  # what can't be read is told when it is read
-            digest.update(path.read_bytes())
+            if path.is_file():
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from grace_dbt.metrics.sources import Source, rollups_of, source_of
 from grace_dbt.metrics.yaml_files import Problem
 from grace_dbt.publishing import pointed_to
 from grace_dbt.reading import open_snapshot
-from grace_dbt.settings import Settings, cube_tables
+from grace_dbt.settings import Settings, published_columns
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def validate(settings: Settings) -> Validation:
         GraceError: The user's folder is named and not there, or what is published can't be read.
     """
     definitions, problems = read_definitions(settings)
-    problems += check(definitions, cube_tables())
+    problems += check(definitions, published_columns())
     sound = without(definitions, problems)
     with ExitStack() as stack:
         cube: SnapshotCube | None = None

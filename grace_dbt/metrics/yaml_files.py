@@ -12,6 +12,9 @@ import yaml
 # What a file of metrics may hold; dbt's other words may stand in the project's own files.
 KINDS = ("semantic_models", "metrics")
 _OTHER_WORDS = ("version", "saved_queries", "exposures")
+# Bytes of a file, and values in it where what an alias repeats counts each time: nobody writes more by hand.
+LARGEST_FILE = 1_000_000
+MOST_VALUES = 100_000
 
 
 class Entry(dict[str, Any]):
@@ -26,6 +29,16 @@ class Entry(dict[str, Any]):
     lines: dict[str, int]
 
 
+class Items(list[Any]):
+    """A list of a YAML file that knows where it stands.
+
+    Attributes:
+        lines: Line of each of its items, from 1.
+    """
+
+    lines: list[int]
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """A mistake in a file.
@@ -35,12 +48,14 @@ class Problem:
         line: Line, from 1.
         message: What is wrong, and what would be right.
         metric: Which metric can't be asked for because of it; empty where it is not one of a metric.
+        entry: File and line of the metric or semantic model that is left out because of it; empty where there is none.
     """
 
     file: str
     line: int
     message: str
     metric: str = ""
+    entry: str = ""
 
     def __str__(self) -> str:
         """As compilers tell of a mistake."""
@@ -50,28 +65,50 @@ class Problem:
 class _Loader(yaml.CSafeLoader):
     """Plain YAML, read by libyaml. A key that stands twice is a mistake, and not a matter of which comes last."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Say of every value that can't be read where it stands."""
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # e.g. a day that no month has, or `!!bool perhaps`
+            message = f"this can't be read: {error}"
+            raise yaml.MarkedYAMLError(None, None, message, node.start_mark) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Keep where the mapping and its keys stand."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                mark = node.value[place][0].start_mark
-                raise yaml.MarkedYAMLError(None, None, f"'{key}' stands twice here", mark)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if (word := self._word(key)) in seen:
+                raise yaml.MarkedYAMLError(
+                    None, None, f"'{word}' stands twice here", key.start_mark
+                )
+            seen.add(word)
         self.flatten_mapping(node)
         entry = Entry({str(k): v for k, v in super().construct_mapping(node, deep=True).items()})
         entry.line = node.start_mark.line + 1
-        entry.lines = {
-            str(key): place.start_mark.line + 1
-            for key, (place, _) in zip(keys, node.value, strict=False)
-        }
+        entry.lines = {self._word(key): key.start_mark.line + 1 for key, _ in node.value}
         return entry  # type: ignore[return-value]
+
+    def _word(self, key: yaml.Node) -> str:
+        """A key as text, which `<<` is as well."""
+        if key.tag == "tag:yaml.org,2002:merge":
+            return str(key.value)
+        return str(self.construct_object(key, deep=True))
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Hashable, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+def _items(loader: _Loader, node: yaml.SequenceNode) -> Items:
+    items = Items(loader.construct_sequence(node, deep=True))
+    items.lines = [each.start_mark.line + 1 for each in node.value]
+    return items
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _items)
 
 
 def read_folder(folder: Path, root: Path) -> tuple[dict[str, list[Entry]], list[Problem]]:
@@ -87,7 +124,8 @@ def read_folder(folder: Path, root: Path) -> tuple[dict[str, list[Entry]], list[
     found: dict[str, list[Entry]] = {kind: [] for kind in KINDS}
     problems: list[Problem] = []
     for path in sorted([*folder.rglob("*.yml"), *folder.rglob("*.yaml")]):
-        name = str(path.relative_to(root) if path.is_relative_to(root) else path)
+        shown = str(path.relative_to(root) if path.is_relative_to(root) else path)
+        name = shown.encode(errors="backslashreplace").decode()
         for kind, entries in _read(path, name, problems).items():
             found[kind] += entries
     return found, problems
@@ -96,17 +134,9 @@ def read_folder(folder: Path, root: Path) -> tuple[dict[str, list[Entry]], list[
 def _read(path: Path, name: str, problems: list[Problem]) -> dict[str, list[Entry]]:
     """The entries of one file; what is wrong with it is added to the problems."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(name, 1, f"The file can't be read: {error}"))
-        return {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        problems.append(Problem(name, mark.line + 1 if mark else 1, f"This is no YAML: {reason}."))
-        return {}
-    except RecursionError:
-        problems.append(Problem(name, 1, "This is nested too deep."))
+        content = _content(path, name)
+    except _UnreadableError as error:
+        problems.append(error.problem)
         return {}
     if content is None:
         return {}
@@ -119,7 +149,8 @@ def _read(path: Path, name: str, problems: list[Problem]) -> dict[str, list[Entr
         if word in KINDS:
             found[word] = _entries(word, value, name, line, problems)
         elif word not in _OTHER_WORDS:
-            problems.append(Problem(name, line, f"'{word}' is not known here; use {KINDS}."))
+            message = f"'{word}' is not known here; use {' or '.join(KINDS)}."
+            problems.append(Problem(name, line, message))
     return found
 
 
@@ -127,15 +158,89 @@ def _entries(kind: str, value: Any, name: str, line: int, problems: list[Problem
     """What stands in a list of entries."""
     if value is None:
         return []
-    if not isinstance(value, list):
+    if not isinstance(value, Items):
         problems.append(Problem(name, line, f"'{kind}' is a list: `- name: ...`."))
         return []
-    entries = []
-    for entry in value:
+    entries: list[Entry] = []
+    for entry, at in zip(value, value.lines, strict=True):
         if not isinstance(entry, Entry) or not isinstance(entry.get("name"), str):
-            at = entry.line if isinstance(entry, Entry) else line
             problems.append(Problem(name, at, f"An entry of '{kind}' begins with `- name: ...`."))
-            continue
-        entry["declared_in"] = f"{name}:{entry.line}"
-        entries.append(entry)
+        elif any(entry is other for other in entries):
+            problems.append(Problem(name, at, f"'{entry['name']}' is an alias of another entry."))
+        else:
+            entry["declared_in"] = f"{name}:{entry.line}"
+            entries.append(entry)
     return entries
+
+
+class _UnreadableError(Exception):
+    """A file of which nothing can be said but why."""
+
+    def __init__(self, name: str, line: int, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(name, line, message)
+
+
+def _content(path: Path, name: str) -> Any:
+    """All of a file.
+
+    Raises:
+        _UnreadableError: It is no file, or no YAML, or too much.
+    """
+    text = ""
+    try:
+        text = _text(path)
+        content = yaml.load(text, _Loader)
+        if _size(content, {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"it has more than {MOST_VALUES:,} values")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _UnreadableError(name, line, f"The file can't be read: {error}.") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise _UnreadableError(name, 1, f"The file can't be read: {reason}.") from error
+    except yaml.YAMLError as error:
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        message = f"This is no YAML: {reason}."
+        raise _UnreadableError(name, _line_of(error, text), message) from error
+    except RecursionError as error:
+        raise _UnreadableError(name, 1, "This is nested too deep.") from error
+    return content
+
+
+def _text(path: Path) -> str:
+    """What is in a file.
+
+    Raises:
+        OSError: It is no file, or it is too large.
+        UnicodeDecodeError: It is no UTF-8.
+    """
+    if not path.is_file():  # a pipe would never end
+        raise OSError("it is no file")
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise OSError(f"it is larger than {LARGEST_FILE:,} bytes")
+    return content.decode("utf-8")
+
+
+def _line_of(error: yaml.YAMLError, text: str) -> int:
+    """Where a mistake stands; the first line where the reader does not say."""
+    mark = getattr(error, "problem_mark", None)
+    if "end of stream" in str(getattr(error, "problem", "")):
+        mark = getattr(error, "context_mark", None) or mark  # where what has no end begins
+    if mark is not None:
+        return int(mark.line) + 1
+    if isinstance(error, yaml.reader.ReaderError):
+        return text.encode()[: error.position].count(b"\n") + 1
+    return 1
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """How many values there are, those of an alias each time that it stands somewhere."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(each, known) for each in parts)
+    return known[id(value)]
