@@ -56,7 +56,7 @@ class _Watch:
             while True:
                 self._wakes_at = self._stopped_those_over()
                 seconds = self._wakes_at - time.monotonic()
-                self._changed.wait(min(seconds, threading.TIMEOUT_MAX) if seconds < math.inf else None)
+                self._changed.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def _stopped_those_over(self) -> float:
         """Stop what takes too long; when the next one will have."""
