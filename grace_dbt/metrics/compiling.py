@@ -33,11 +33,16 @@ from grace_dbt.metrics.request import Filter, Request
 from grace_dbt.metrics.sources import Source, rollups_of
 
 Dialect = Literal["duckdb", "postgres"]
-# Rollups tell time in parts; both engines make a timestamp of them with this.
-_ROLLUP_TIMES = {
-    "day": "make_timestamp(cast(year as integer), cast(month as integer), cast(day as integer), 0, 0, 0)",
-    "hour": "make_timestamp(cast(year as integer), cast(month as integer), cast(day as integer),"
-    " cast(hour as integer), 0, 0)",
+# Rollups tell time in parts, whole numbers of eight bytes, of which PostgreSQL makes no timestamp.
+_ROLLUP_TIMES: dict[Dialect, dict[str, str]] = {
+    "duckdb": {
+        "day": "make_timestamp(year, month, day, 0, 0, 0)",
+        "hour": "make_timestamp(year, month, day, hour, 0, 0)",
+    },
+    "postgres": {
+        "day": "make_timestamp(year::integer, month::integer, day::integer, 0, 0, 0)",
+        "hour": "make_timestamp(year::integer, month::integer, day::integer, hour::integer, 0, 0)",
+    },
 }
 _SINCE, _UNTIL, _CLEARED, _VALUES = "mq_since", "mq_until", "mq_cleared", "mq_values_"
 _MEASURE = ("name", "agg", "expr", "agg_params", "agg_time_dimension", "non_additive_dimension")
@@ -272,7 +277,7 @@ def _semantic_model(model: Mapping[str, Any], dialect: Dialect, *, by_day: bool)
 def _rolled_up(model: Mapping[str, Any], rollup: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     """A semantic model over its rollup, under its own names: sums are summed there."""
     time = model["defaults"]["agg_time_dimension"]
-    expression = _ROLLUP_TIMES[rollup["grain"]]
+    expression = _ROLLUP_TIMES[shape.dialect][rollup["grain"]]
     grain = rollup["grain"]
     if shape.source.is_periodic:
         expression, grain = f"date_trunc('day', {expression})", "day"

@@ -157,7 +157,7 @@ def _sortable(values: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
 def _moment(value: Any) -> datetime | None:
     """The beginning of a period, without a zone."""
     if value is None or isinstance(value, datetime):
-        return value.replace(tzinfo=None) if value else None
+        return value.replace(tzinfo=None) if value is not None and value.tzinfo else value
     return datetime(value.year, value.month, value.day)
 
 
