@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grace_dbt.deadlines import stopped_after
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.operational.attach import quoted
 from grace_dbt.publishing import Published, numbered, pointed_to
@@ -138,20 +138,13 @@ class Snapshot:
         import duckdb
 
         cursor = self._cursor()
-        expired = threading.Event()
-
-        def stop() -> None:
-            expired.set()
-            cursor.interrupt()
-
-        timer = threading.Timer(timeout, stop)
-        timer.start()
         try:
-            result = self._run(cursor, sql, parameters)
-            rows = result.fetchmany(limit + 1)
-            described = result.description or []
+            with stopped_after(timeout, cursor.interrupt) as deadline:
+                result = self._run(cursor, sql, parameters)
+                rows = result.fetchmany(limit + 1)
+                described = result.description or []
         except duckdb.InterruptException as error:
-            if not expired.is_set():
+            if not deadline.has_passed:
                 raise
             raise GraceError(
                 f"The query was stopped after {timeout:g} s.",
@@ -179,9 +172,6 @@ class Snapshot:
                 ExitCode.USAGE,
             ) from error
         finally:
-            # Waited for: a thread that outlives the interpreter with a connection in its hands aborts the process.
-            timer.cancel()
-            timer.join()
             cursor.close()
         return Answer(
             columns=[column[0] for column in described],

@@ -28,18 +28,27 @@ from grace_dbt.metrics.catalogue import (
     time_dimension,
 )
 from grace_dbt.metrics.definitions import TIME_SPINE
+from grace_dbt.metrics.folding import Fold, folds_of
 from grace_dbt.metrics.periods import floor
 from grace_dbt.metrics.request import Filter, Request
 from grace_dbt.metrics.sources import Source, rollups_of
 
 Dialect = Literal["duckdb", "postgres"]
-# Rollups tell time in parts; both engines make a timestamp of them with this.
-_ROLLUP_TIMES = {
-    "day": "make_timestamp(cast(year as integer), cast(month as integer), cast(day as integer), 0, 0, 0)",
-    "hour": "make_timestamp(cast(year as integer), cast(month as integer), cast(day as integer),"
-    " cast(hour as integer), 0, 0)",
+# Rollups tell time in parts, whole numbers of eight bytes, of which PostgreSQL makes no timestamp.
+_ROLLUP_TIMES: dict[Dialect, dict[str, str]] = {
+    "duckdb": {
+        "day": "make_timestamp(year, month, day, 0, 0, 0)",
+        "hour": "make_timestamp(year, month, day, hour, 0, 0)",
+    },
+    "postgres": {
+        "day": "make_timestamp(year::integer, month::integer, day::integer, 0, 0, 0)",
+        "hour": "make_timestamp(year::integer, month::integer, day::integer, hour::integer, 0, 0)",
+    },
 }
 _SINCE, _UNTIL, _CLEARED, _VALUES = "mq_since", "mq_until", "mq_cleared", "mq_values_"
+_MEASURE = ("name", "agg", "expr", "agg_params", "agg_time_dimension", "non_additive_dimension")
+# Where the facts stand that are folded before they are joined.
+_FOLDED = "folded"
 _PARAMETER = re.compile(r"\$(mq_\w+)")
 
 
@@ -141,13 +150,16 @@ def compile_shape(catalogue: Catalogue, shape: Shape) -> Compiled:
         day = "{{ TimeDimension('metric_time', 'day') }}"
         where += [f"{day} >= ${_SINCE}"] if shape.has_since else []
         where += [f"{day} < ${_UNTIL}"] if shape.has_until else []
+    folds = folds_of(catalogue, shape)
     sql = _explain(
-        _manifest(catalogue, shape),
+        _manifest(catalogue, shape, folds),
         shape.dialect,
         shape.metrics,
         [*group_by, *([period] if period else [])],
         where,
     )
+    if folds:
+        sql = _with_folded(sql, {fold.model: _folding(catalogue, shape, fold) for fold in folds})
     return Compiled(sql, period, {word: qualified[word] for word in shape.by})
 
 
@@ -180,17 +192,26 @@ def _condition(
 # The definitions that are compiled
 
 
-def _manifest(catalogue: Catalogue, shape: Shape) -> dict[str, Any]:
+def _manifest(catalogue: Catalogue, shape: Shape, folds: Sequence[Fold]) -> dict[str, Any]:
     """The definitions of the metrics of a shape, in MetricFlow's own form."""
     names = list(dict.fromkeys(n for metric in shape.metrics for n in catalogue.inputs(metric)))
     models = list(
         dict.fromkeys(m for metric in shape.metrics for m in catalogue.metrics[metric].models)
     )
     rollup = _rollup(catalogue, shape)
-    metrics = [m for n in names for m in _metric(catalogue, shape, catalogue.declared[n], rollup)]
+    summed: dict[str, Any] = dict(rollup["measures"]) if rollup is not None else {}
+    summed |= {name: _parts(catalogue, name) for fold in folds for name in fold.measures}
+    # What is folded has the window in it.
+    in_window = bool(folds)
+    metrics = [
+        m
+        for n in names
+        for m in _metric(catalogue, shape, catalogue.declared[n], summed, in_window=in_window)
+    ]
     if rollup is not None:
         semantic_models = [_rolled_up(catalogue.models[models[0]], rollup, shape)]
     else:
+        folded = {fold.model: _folded(catalogue, fold) for fold in folds}
         facts = [catalogue.models[name] for name in models]
         keys = {e["name"] for m in facts for e in m.get("entities") or () if e["type"] == "foreign"}
         dimensions = [
@@ -198,7 +219,18 @@ def _manifest(catalogue: Catalogue, shape: Shape) -> dict[str, Any]:
             for model in catalogue.definitions.semantic_models
             if primary_entity(model) in keys and model["name"] not in models
         ]
-        semantic_models = [_semantic_model(each, shape) for each in (*facts, *dimensions)]
+        semantic_models = [
+            folded.get(each["name"])
+            or _semantic_model(each, shape.dialect, by_day=shape.source.is_periodic)
+            for each in (*facts, *dimensions)
+        ]
+    return _complete(semantic_models, metrics, shape.dialect)
+
+
+def _complete(
+    semantic_models: list[dict[str, Any]], metrics: list[dict[str, Any]], dialect: Dialect
+) -> dict[str, Any]:
+    """Definitions with the days of the calendar."""
     spine = {"name": TIME_SPINE["column"], "time_granularity": TIME_SPINE["grain"]}
     return {
         "semantic_models": semantic_models,
@@ -206,7 +238,7 @@ def _manifest(catalogue: Catalogue, shape: Shape) -> dict[str, Any]:
         "project_configuration": {
             "time_spines": [
                 {
-                    "node_relation": _relation(TIME_SPINE["table"], shape.dialect),
+                    "node_relation": _relation(TIME_SPINE["table"], dialect),
                     "primary_column": spine,
                 }
             ]
@@ -220,43 +252,33 @@ def _relation(table: str, dialect: Dialect) -> dict[str, str]:
     return {"alias": table, "schema_name": schema, "relation_name": f"{schema}.{table}"}
 
 
-def _semantic_model(model: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+def _semantic_model(model: Mapping[str, Any], dialect: Dialect, *, by_day: bool) -> dict[str, Any]:
+    """A semantic model as it is declared, if asked for with its times cut to days."""
     dimensions: list[dict[str, Any]] = []
     for each in model.get("dimensions") or ():
         written = _plain(each, "name", "type", "expr", "type_params")
         if each["type"] == "time":
             expression = each.get("expr") or each["name"]
             dimensions.append(_instant(each["name"], expression))
-            if shape.source.is_periodic:
+            if by_day:
                 written["expr"] = f"date_trunc('day', {expression})"
                 written["type_params"] = {"time_granularity": "day"}
         dimensions.append(written)
     return {
         "name": model["name"],
-        "node_relation": _relation(table_of(model), shape.dialect),
+        "node_relation": _relation(table_of(model), dialect),
         "defaults": dict(model["defaults"]) if model.get("defaults") else None,
         "primary_entity": model.get("primary_entity"),
         "entities": [_plain(e, "name", "type", "expr") for e in model.get("entities") or ()],
         "dimensions": dimensions,
-        "measures": [
-            _plain(
-                m,
-                "name",
-                "agg",
-                "expr",
-                "agg_params",
-                "agg_time_dimension",
-                "non_additive_dimension",
-            )
-            for m in model.get("measures") or ()
-        ],
+        "measures": [_plain(each, *_MEASURE) for each in model.get("measures") or ()],
     }
 
 
 def _rolled_up(model: Mapping[str, Any], rollup: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     """A semantic model over its rollup, under its own names: sums are summed there."""
     time = model["defaults"]["agg_time_dimension"]
-    expression = _ROLLUP_TIMES[rollup["grain"]]
+    expression = _ROLLUP_TIMES[shape.dialect][rollup["grain"]]
     grain = rollup["grain"]
     if shape.source.is_periodic:
         expression, grain = f"date_trunc('day', {expression})", "day"
@@ -284,6 +306,90 @@ def _rolled_up(model: Mapping[str, Any], rollup: Mapping[str, Any], shape: Shape
     }
 
 
+def _folded(catalogue: Catalogue, fold: Fold) -> dict[str, Any]:
+    """A semantic model over its folded facts, under its own names."""
+    model = catalogue.models[fold.model]
+    entity = primary_entity(model)
+    # Without periods nothing asks for the time, which every semantic model has to have.
+    time = f"metric_time__{fold.grain}" if fold.grain else "cast(null as timestamp)"
+    return {
+        "name": model["name"],
+        "node_relation": {
+            "alias": fold.model,
+            "schema_name": _FOLDED,
+            "relation_name": f"{_FOLDED}.{fold.model}",
+        },
+        "defaults": {"agg_time_dimension": fold.time},
+        "primary_entity": entity,
+        "entities": [{"name": key, "type": "foreign"} for key in fold.keys],
+        "dimensions": [
+            {
+                "name": fold.time,
+                "type": "time",
+                "expr": time,
+                "type_params": {"time_granularity": fold.grain or "day"},
+            },
+            *(
+                {"name": word, "type": "categorical", "expr": f"{entity}__{word}"}
+                for word in fold.slices
+            ),
+        ],
+        "measures": [
+            {"name": part, "agg": agg, "expr": part}
+            for measure, agg in fold.measures.items()
+            for part in _summed(measure, _parts(catalogue, measure))
+        ],
+    }
+
+
+def _folding(catalogue: Catalogue, shape: Shape, fold: Fold) -> str:
+    """The SQL that folds facts."""
+    model = catalogue.models[fold.model]
+    parts: list[dict[str, Any]] = []
+    for measure in fold.measures:
+        declared = _plain(catalogue.measures[measure][1], *_MEASURE)
+        if declared["agg"] != "average":
+            parts.append(declared)
+            continue
+        expression = declared.get("expr") or measure
+        parts += [
+            {**declared, "name": _part(agg, measure), "agg": agg, "expr": expression}
+            for agg in ("sum", "count")
+        ]
+    window = _window(shape, primary_entity(model), fold.time)
+    metrics: list[dict[str, Any]] = [
+        {
+            "name": part["name"],
+            "type": "simple",
+            "type_params": {"measure": part["name"]},
+            "filter": window or None,
+        }
+        for part in parts
+    ]
+    facts = {**_semantic_model(model, shape.dialect, by_day=False), "measures": parts}
+    manifest = _complete([facts], metrics, shape.dialect)
+    slices = [f"{primary_entity(model)}__{word}" for word in fold.slices]
+    period = [f"metric_time__{fold.grain}"] if fold.grain else []
+    names = [metric["name"] for metric in metrics]
+    return _explain(manifest, shape.dialect, names, [*fold.keys, *slices, *period], [])
+
+
+def _with_folded(sql: str, folding: Mapping[str, str]) -> str:
+    """SQL over folded facts, with what folds them."""
+    written = []
+    for model, inner in folding.items():
+        sql = sql.replace(f"{_FOLDED}.{model} ", f"{_FOLDED}_{model} ")
+        written.append(f"{_FOLDED}_{model} AS (\n{inner}\n)")
+    return f"WITH {', '.join(written)}\nSELECT * FROM (\n{sql}\n) AS answered"
+
+
+def _parts(catalogue: Catalogue, measure: str) -> str | dict[str, str]:
+    """What a fold holds of a measure: itself, or what an average is made of."""
+    if catalogue.measures[measure][1]["agg"] != "average":
+        return measure
+    return {part: _part(part, measure) for part in ("sum", "count")}
+
+
 def _summed(measure: str, written: Any) -> dict[str, str]:
     """What is summed for a measure: itself, or what an average is made of."""
     if isinstance(written, str):
@@ -304,9 +410,19 @@ def _metric(
     catalogue: Catalogue,
     shape: Shape,
     declared: Mapping[str, Any],
-    rollup: Mapping[str, Any] | None,
+    summed: Mapping[str, Any],
+    *,
+    in_window: bool,
 ) -> list[dict[str, Any]]:
-    """A metric as it is compiled; an average over a rollup becomes the sum over the count."""
+    """A metric as it is compiled; an average over sums becomes the sum over the count.
+
+    Args:
+        catalogue: All metrics.
+        shape: What is asked for.
+        declared: The metric.
+        summed: What a rollup or a fold has of each measure; empty where facts are read.
+        in_window: Whether what is read lies in the window.
+    """
     name, kind = declared["name"], declared["type"]
     parameters = {key: _plain_value(value) for key, value in declared["type_params"].items()}
     measures = measures_of(declared)
@@ -323,23 +439,24 @@ def _metric(
         if parameters.get("metrics"):
             parameters["metrics"] = metric_inputs(declared)
         return [metric]
-    metric["filter"] = [*filters_of(declared), *_guards(catalogue, shape, measures[0])] or None
+    guards = _guards(catalogue, shape, measures[0], in_window=in_window)
+    metric["filter"] = [*filters_of(declared), *guards] or None
     if kind == "cumulative":
         parameters["cumulative_type_params"] = dict(cumulative_of(declared))
         parameters.pop("window", None)
         parameters.pop("grain_to_date", None)
-    if rollup is None or isinstance(rollup["measures"][measures[0]], str):
+    if not summed or isinstance(summed[measures[0]], str):
         return [metric]
     parts = {part: _part(part, measures[0]) for part in ("sum", "count")}
-    summed = [
+    sums = [
         {**metric, "name": each, "type_params": {**parameters, "measure": each}}
         for each in parts.values()
     ]
     ratio = {"numerator": {"name": parts["sum"]}, "denominator": {"name": parts["count"]}}
-    return [*summed, {"name": name, "type": "ratio", "type_params": ratio}]
+    return [*sums, {"name": name, "type": "ratio", "type_params": ratio}]
 
 
-def _guards(catalogue: Catalogue, shape: Shape, measure: str) -> list[str]:
+def _guards(catalogue: Catalogue, shape: Shape, measure: str, *, in_window: bool) -> list[str]:
     """Conditions on what is read at all: the tiers of the clearance, and the window."""
     model_name, declared = catalogue.measures[measure]
     model = catalogue.models[model_name]
@@ -355,11 +472,18 @@ def _guards(catalogue: Catalogue, shape: Shape, measure: str) -> list[str]:
             "Run: grace-dbt metrics validate",
             ExitCode.BAD,
         )
-    if not shape.source.is_periodic:
-        instant = f"{{{{ Dimension('{entity}__instant_of_{time_dimension(model, declared)}') }}}}"
-        guards += [f"{instant} >= ${_SINCE}"] if shape.has_since else []
-        guards += [f"{instant} < ${_UNTIL}"] if shape.has_until else []
+    if not in_window:
+        guards += _window(shape, entity, time_dimension(model, declared))
     return guards
+
+
+def _window(shape: Shape, entity: str, time: str) -> list[str]:
+    """Conditions that keep what is in the window; a metric that looks back has to see what is before it."""
+    if shape.source.is_periodic:
+        return []
+    instant = f"{{{{ Dimension('{entity}__instant_of_{time}') }}}}"
+    since = [f"{instant} >= ${_SINCE}"] if shape.has_since else []
+    return since + ([f"{instant} < ${_UNTIL}"] if shape.has_until else [])
 
 
 def _rollup(catalogue: Catalogue, shape: Shape) -> Mapping[str, Any] | None:

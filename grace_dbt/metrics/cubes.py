@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -246,8 +247,10 @@ def _mark(settings: Settings) -> tuple[int, ...] | None:
 
 
 def _published_catalogue(file: Path) -> Catalogue:
+    """The metrics that were published with a snapshot; of the last ones they are kept."""
     try:
-        return Catalogue(Definitions.from_json(file.read_text()))
+        status = file.stat()
+        return _catalogue_in(file, (status.st_ino, status.st_mtime_ns, status.st_size))
     except FileNotFoundError:
         raise GraceError(
             "No metrics were published with the snapshot.", "Run: grace-dbt refresh"
@@ -256,6 +259,11 @@ def _published_catalogue(file: Path) -> Catalogue:
         raise GraceError(
             f"The metrics in {file} can't be read: {error}", "Run: grace-dbt refresh"
         ) from error
+
+
+@lru_cache(maxsize=4)
+def _catalogue_in(file: Path, mark: tuple[int, ...]) -> Catalogue:
+    return Catalogue(Definitions.from_json(file.read_text()))
 
 
 def _bounded(is_truncated: bool) -> None:

@@ -36,12 +36,16 @@ def gather(
     period = at[found.period] if found.period else None
     by = [at[found.slices[word]] for word in request.by]
     valued = [(m.name, at[m.name], m.is_count) for m in request.metrics if m.name in at]
+    # Periods come again with each slice.
+    periods_of: dict[Any, datetime | None] = {}
     for row in rows:
-        key = (
-            None if period is None else _moment(row[period]),
-            tuple(row[place] for place in by),
-        )
-        cell = cells.setdefault(key, {})
+        moment = None
+        if period is not None:
+            written = row[period]
+            if written not in periods_of:
+                periods_of[written] = _moment(written)
+            moment = periods_of[written]
+        cell = cells.setdefault((moment, tuple([row[place] for place in by])), {})
         for name, place, is_count in valued:
             cell[name] = _number(row[place], is_count)
 
@@ -69,12 +73,14 @@ def rows_of(
         former = _periods(request, before[0], before[1], len(slices))
         earlier = dict(zip(stretch, former, strict=False))
     rows = []
+    named = [(values, dict(zip(request.by, values, strict=True))) for values in slices]
+    nothing: dict[str, Any] = {}
     for period in stretch:
-        for values in slices:
-            row: Row = {"period": period} if request.grain else {}
-            row |= zip(request.by, values, strict=True)
-            cell = now.get((period, values), {})
-            past = before[1].get((earlier.get(period), values), {}) if before else {}
+        begun: Row = {"period": period} if request.grain else {}
+        for values, words in named:
+            row = begun | words
+            cell = now.get((period, values), nothing)
+            past = before[1].get((earlier.get(period), values), nothing) if before else nothing
             for metric in request.metrics:
                 value = _value(cell, metric, period, known)
                 row[metric.name] = value
@@ -157,7 +163,7 @@ def _sortable(values: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
 def _moment(value: Any) -> datetime | None:
     """The beginning of a period, without a zone."""
     if value is None or isinstance(value, datetime):
-        return value.replace(tzinfo=None) if value else None
+        return value.replace(tzinfo=None) if value is not None and value.tzinfo else value
     return datetime(value.year, value.month, value.day)
 
 

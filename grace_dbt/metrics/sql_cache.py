@@ -24,7 +24,7 @@ from grace_dbt.metrics.compiling import Compiled, Shape, compile_shape
 KEPT = 2000
 # Definitions whose questions are kept on disk: those of the snapshots that may still be read.
 KEPT_DEFINITIONS = 3
-_memory: OrderedDict[str, Compiled] = OrderedDict()
+_memory: OrderedDict[tuple[str, Shape], Compiled] = OrderedDict()
 _lock = threading.Lock()
 # MetricFlow numbers what it makes from one counter for all threads.
 _compiling = threading.Lock()
@@ -37,13 +37,14 @@ def compiled(catalogue: Catalogue, shape: Shape, home: Path) -> Compiled:
         GraceError: It can't be compiled.
     """
     digest = catalogue.definitions.digest
-    text = json.dumps([__version__, digest, asdict(shape)], sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    key = digest, shape
     with _lock:
         if key in _memory:
             _memory.move_to_end(key)
             return _memory[key]
-    file = cache_folder(home) / digest / f"{key}.json"
+    text = json.dumps([__version__, digest, asdict(shape)], sort_keys=True)
+    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+    file = cache_folder(home) / digest / f"{name}.json"
     found = _read(file)
     if found is None:
         with _compiling:
