@@ -47,7 +47,7 @@ _ROLLUP_TIMES: dict[Dialect, dict[str, str]] = {
 }
 _SINCE, _UNTIL, _CLEARED, _VALUES = "mq_since", "mq_until", "mq_cleared", "mq_values_"
 _MEASURE = ("name", "agg", "expr", "agg_params", "agg_time_dimension", "non_additive_dimension")
-# Where the facts stand that are folded before they are joined.
+# Where MetricFlow finds what is folded before it is joined.
 _FOLDED = "folded"
 _PARAMETER = re.compile(r"\$(mq_\w+)")
 
@@ -158,9 +158,14 @@ def compile_shape(catalogue: Catalogue, shape: Shape) -> Compiled:
         [*group_by, *([period] if period else [])],
         where,
     )
-    if folds:
-        sql = _with_folded(sql, {fold.model: _folding(catalogue, shape, fold) for fold in folds})
-    return Compiled(sql, period, {word: qualified[word] for word in shape.by})
+    folding = {fold.model: _folding(catalogue, shape, fold) for fold in folds}
+    if shape.source.is_periodic:
+        folding[TIME_SPINE["table"]] = _days(shape.dialect)
+    return Compiled(
+        _with_folded(sql, folding) if folding else sql,
+        period,
+        {word: qualified[word] for word in shape.by},
+    )
 
 
 def _known_values(each: Filter) -> list[str]:
@@ -224,13 +229,15 @@ def _manifest(catalogue: Catalogue, shape: Shape, folds: Sequence[Fold]) -> dict
             or _semantic_model(each, shape.dialect, by_day=shape.source.is_periodic)
             for each in (*facts, *dimensions)
         ]
-    return _complete(semantic_models, metrics, shape.dialect)
+    minutes = _relation(TIME_SPINE["table"], shape.dialect)
+    spine = _folded_relation(TIME_SPINE["table"]) if shape.source.is_periodic else minutes
+    return _complete(semantic_models, metrics, spine)
 
 
 def _complete(
-    semantic_models: list[dict[str, Any]], metrics: list[dict[str, Any]], dialect: Dialect
+    semantic_models: list[dict[str, Any]], metrics: list[dict[str, Any]], calendar: dict[str, str]
 ) -> dict[str, Any]:
-    """Definitions with the days of the calendar."""
+    """Definitions with a calendar."""
     spine = {"name": TIME_SPINE["column"], "time_granularity": TIME_SPINE["grain"]}
     return {
         "semantic_models": semantic_models,
@@ -238,7 +245,7 @@ def _complete(
         "project_configuration": {
             "time_spines": [
                 {
-                    "node_relation": _relation(TIME_SPINE["table"], dialect),
+                    "node_relation": calendar,
                     "primary_column": spine,
                 }
             ]
@@ -250,6 +257,11 @@ def _relation(table: str, dialect: Dialect) -> dict[str, str]:
     """Where a table is: in the snapshot, which is attached as `cube`, or in PostgreSQL's schema of that name."""
     schema = "cube.main" if dialect == "duckdb" else "cube"
     return {"alias": table, "schema_name": schema, "relation_name": f"{schema}.{table}"}
+
+
+def _folded_relation(name: str) -> dict[str, str]:
+    """Where something is that the same query folds first."""
+    return {"alias": name, "schema_name": _FOLDED, "relation_name": f"{_FOLDED}.{name}"}
 
 
 def _semantic_model(model: Mapping[str, Any], dialect: Dialect, *, by_day: bool) -> dict[str, Any]:
@@ -314,11 +326,7 @@ def _folded(catalogue: Catalogue, fold: Fold) -> dict[str, Any]:
     time = f"metric_time__{fold.grain}" if fold.grain else "cast(null as timestamp)"
     return {
         "name": model["name"],
-        "node_relation": {
-            "alias": fold.model,
-            "schema_name": _FOLDED,
-            "relation_name": f"{_FOLDED}.{fold.model}",
-        },
+        "node_relation": _folded_relation(fold.model),
         "defaults": {"agg_time_dimension": fold.time},
         "primary_entity": entity,
         "entities": [{"name": key, "type": "foreign"} for key in fold.keys],
@@ -367,19 +375,25 @@ def _folding(catalogue: Catalogue, shape: Shape, fold: Fold) -> str:
         for part in parts
     ]
     facts = {**_semantic_model(model, shape.dialect, by_day=False), "measures": parts}
-    manifest = _complete([facts], metrics, shape.dialect)
+    manifest = _complete([facts], metrics, _relation(TIME_SPINE["table"], shape.dialect))
     slices = [f"{primary_entity(model)}__{word}" for word in fold.slices]
     period = [f"metric_time__{fold.grain}"] if fold.grain else []
     names = [metric["name"] for metric in metrics]
     return _explain(manifest, shape.dialect, names, [*fold.keys, *slices, *period], [])
 
 
+def _days(dialect: Dialect) -> str:
+    """The SQL of the days of the calendar, which holds whole days: what looks back is told by the day."""
+    time, table = TIME_SPINE["column"], _relation(TIME_SPINE["table"], dialect)["relation_name"]
+    return f"SELECT {time} FROM {table} WHERE {time} = DATE_TRUNC('day', {time})"
+
+
 def _with_folded(sql: str, folding: Mapping[str, str]) -> str:
-    """SQL over folded facts, with what folds them."""
+    """SQL over what is folded, with what folds it."""
     written = []
-    for model, inner in folding.items():
-        sql = sql.replace(f"{_FOLDED}.{model} ", f"{_FOLDED}_{model} ")
-        written.append(f"{_FOLDED}_{model} AS (\n{inner}\n)")
+    for name, inner in folding.items():
+        sql = re.sub(rf"\b{_FOLDED}\.{name}\b", f"{_FOLDED}_{name}", sql)
+        written.append(f"{_FOLDED}_{name} AS (\n{inner}\n)")
     return f"WITH {', '.join(written)}\nSELECT * FROM (\n{sql}\n) AS answered"
 
 
