@@ -15,7 +15,7 @@ HOME_OF_DATA = $${GRACE_HOME:-data}
 # Nothing here is meant for a live database.
 unexport GRACE_OPERATIONAL_URL
 
-.PHONY: help demo test soak soak-kills soak-reads install lint types format build docs-cli bench bench-audit freshness lock clean
+.PHONY: help demo test soak soak-kills soak-reads install lint types format build docs-cli bench bench-audit bench-metrics freshness lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -85,6 +85,9 @@ bench: install ## Measure time and memory against two baselines (SIZES="10000 10
 
 bench-audit: install ## Measure how fast audit chains are verified (SIZES="10000 1000000 10000000"), into the same page
 	@$(BIN)/python benchmarks/audit.py $(SIZES)
+
+bench-metrics: install ## Measure metrics against SQL by hand (SIZES="1000000 10000000" facts), into the same page
+	@$(BIN)/python benchmarks/metrics.py $(SIZES)
 
 freshness: install ## Measure from commit to snapshot under live writes (RATES="10 100 1000" SECONDS=40), into the same page
 	@$(BIN)/python benchmarks/freshness.py $(if $(RATES),--rates $(RATES)) $(if $(SECONDS),--seconds $(SECONDS)) \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,18 @@ class Figure:
         figure = cls(name, seconds, cpu_seconds, usage.ru_maxrss * RSS_UNIT)
         note(f"{figure.seconds:8.2f} s  {name}")
         return figure
+
+
+def peak_bytes() -> int:
+    """The most memory that this process held.
+
+    On Linux `ru_maxrss` begins with what the process held that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        [line] = [each for each in status.read_text().splitlines() if each.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
 
 
 def middle(values: list[float]) -> float:

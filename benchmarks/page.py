@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from math import log
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 PAGE = Path(__file__).with_name("results.md")
@@ -18,18 +19,26 @@ GROWING = {
     "publish": "publish",
     "peak memory of a full build": "full_peak_bytes",
 }
+# What a metric is cut by, as the page tells it.
+KINDS = {
+    "total": "nothing",
+    "slice": "slice",
+    "day": "slice and day",
+    "rolling": "slice and day, rolling",
+}
 
 
 def written(kept: Kept) -> Path:
     """Write the page; its path."""
     sections: dict[str, Callable[[Kept], Iterator[str]]] = {
         "commands": _commands, "sizes": _sizes, "freshness": _freshness, "audit": _audit,
+        "metrics": _metrics,
     }  # fmt: skip
     lines = [
         "# Measured",
         "",
-        "Written by `make bench`, `make freshness` and `make bench-audit`; `README.md` says how, `results.json` has",
-        "the figures.",
+        "Written by `make bench`, `make freshness`, `make bench-audit` and `make bench-metrics`; `README.md` says how,",
+        "`results.json` has the figures.",
     ]
     for name, section in sections.items():
         if name in kept:
@@ -187,6 +196,127 @@ def _audit(found: Kept) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
     yield ""
     yield "Aims at 1,000,000 entries: 10 times the loop, within 1.5 times the floor, memory bounded."
+
+
+def _metrics(found: Kept) -> Iterator[str]:
+    sizes = sorted(found, key=int)
+    yield from (
+        "## Asking for metrics",
+        "",
+        "Snapshots of so many executions over 90 days, with all that a history has beside them. A question is asked of",
+        "`grace_dbt.metrics` with a pinned snapshot and its SQL compiled before, and written by hand in SQL for DuckDB",
+        "with the same settings, in turn, in one process; the middle of 15 times from a rollup, of 7 from a fact (of 3",
+        "beyond 5,000,000). No time counts unless both have the same rows, floats to nine digits. Milliseconds.",
+        "",
+        f"| | {' | '.join(f'{int(size):,}' for size in sizes)} |",
+        f"|---|{'---:|' * len(sizes)}",
+    )
+    rows: tuple[tuple[str, Callable[[Kept], str]], ...] = (
+        ("new process: `import grace_dbt.metrics`", lambda f: _ms(f["imports"]["package"] * 1e3)),
+        ("- import of all that answers", lambda f: _ms(f["imports"]["query_path"] * 1e3)),
+        ("- a first answer from a rollup, SQL kept on disk", lambda f: _ms(f["imports"]["first_answer_kept"] * 1e3)),
+        ("- a first answer, SQL to be compiled", lambda f: _ms(f["imports"]["first_answer"] * 1e3)),
+        ("- of that to import MetricFlow", lambda f: _ms(f["imports"]["metricflow"] * 1e3)),
+        ("compile: MetricFlow, middle / longest", lambda f: _compiled(f, "cold")),
+        ("- read from disk", lambda f: _compiled(f, "disk")),
+        ("- kept in the process", lambda f: _compiled(f, "memory")),
+        ("peak memory of all questions, asked / by hand",
+         lambda f: f"{_mib(f['peak_bytes']['asked'])} / {_mib(f['peak_bytes']['by_hand'])}"),
+    )  # fmt: skip
+    for name, cell in rows:
+        yield f"| {name} | {' | '.join(cell(found[size]) for size in sizes)} |"
+    for size in sizes:
+        yield ""
+        yield from _ways(int(size), found[size]["runs"])
+    yield ""
+    yield from _metric_targets(found)
+    yield ""
+    yield from _each_metric(int(sizes[-1]), found[sizes[-1]]["runs"])
+
+
+def _ways(size: int, runs: list[Kept]) -> Iterator[str]:
+    """All metrics of one size, by where they are read from and what they are cut by."""
+    yield f"| {size:,}: from, cut by | metrics | asked, middle | longest | by hand, middle | ratio | largest |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for path in ("rollup", "fact"):
+        for kind, told in KINDS.items():
+            some = [run for run in runs if (run["path"], run["kind"]) == (path, kind)]
+            if not some:
+                continue
+            slowest = max(some, key=lambda run: run["asked"])
+            worst = max(some, key=_ratio)
+            cells = [
+                f"{path}, {told}", str(len(some)), _ms(median(run["asked"] for run in some)),
+                f"{_ms(slowest['asked'])} `{slowest['metric']}`", _ms(median(run["by_hand"] for run in some)),
+                f"{median(map(_ratio, some)):.2f}", f"{_ratio(worst):.2f} `{worst['metric']}`",
+            ]  # fmt: skip
+            yield f"| {' | '.join(cells)} |"
+
+
+def _metric_targets(found: Kept) -> Iterator[str]:
+    """How many questions meet a target, and which don't."""
+    yield "| target | at | met by | missed by |"
+    yield "|---|---:|---:|---|"
+    rows: tuple[tuple[str, str, Callable[[Kept], bool]], ...] = (
+        ("from a rollup under 15 ms", "rollup", lambda run: bool(run["asked"] < 15)),
+        (
+            "from a rollup within 1.5 times the SQL by hand",
+            "rollup",
+            lambda run: _ratio(run) <= 1.5,
+        ),
+        ("from facts under 300 ms", "fact", lambda run: bool(run["asked"] < 300)),
+    )
+    for size in sorted(found, key=int):
+        for name, path, meets in rows:
+            asked = [run for run in found[size]["runs"] if run["path"] == path]
+            missed = [run for run in asked if not meets(run)]
+            told = _missed(missed) if missed else ""
+            yield f"| {name} | {int(size):,} | {len(asked) - len(missed)} of {len(asked)} | {told} |"
+    for size in sorted(found, key=int):
+        seconds = found[size]["imports"]["query_path"]
+        yield f"| import under 1 s | {int(size):,} | {'1' if seconds < 1 else '0'} of 1 | |"
+
+
+def _missed(runs: list[Kept]) -> str:
+    """Which questions missed a target: their names, or how many of each cut where they are many."""
+    if len(runs) <= 12:
+        return ", ".join(f"`{run['metric']}` {KINDS[run['kind']]}" for run in runs)
+    kinds = [run["kind"] for run in runs]
+    return ", ".join(f"{kinds.count(k)} {told}" for k, told in KINDS.items() if k in kinds)
+
+
+def _each_metric(size: int, runs: list[Kept]) -> Iterator[str]:
+    """Each metric by slice and day, or rolling: from its rollup and from facts."""
+    yield f"Each metric at {size:,}, by slice and day: asked / by hand."
+    yield ""
+    yield "| metric | from its rollup | from facts | facts, in total |"
+    yield "|---|---:|---:|---:|"
+    by_place = {(run["metric"], run["path"], run["kind"]): run for run in runs}
+    for metric in dict.fromkeys(run["metric"] for run in runs):
+        daily = [
+            by_place.get((metric, path, "day")) or by_place.get((metric, path, "rolling"))
+            for path in ("rollup", "fact")
+        ]
+        total = by_place.get((metric, "fact", "total"))
+        yield f"| `{metric}` | {' | '.join(map(_both, (*daily, total)))} |"
+
+
+def _both(run: Kept | None) -> str:
+    return f"{_ms(run['asked'])} / {_ms(run['by_hand'])}" if run else ""
+
+
+def _ratio(run: Kept) -> float:
+    return float(run["asked"] / run["by_hand"])
+
+
+def _compiled(found: Kept, how: str) -> str:
+    told = found["compile"][how]
+    return f"{_ms(told['middle'])} / {_ms(told['longest'])}"
+
+
+def _ms(value: float) -> str:
+    digits = 3 if value < 0.1 else 1 if value < 10 else 0
+    return f"{value:,.{digits}f}"
 
 
 def _seconds(value: float | None) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ def imported() -> Iterator[Any]:
     """The modules of the benchmarks, which stand beside each other and not in the package."""
     sys.path.insert(0, str(BENCHMARKS))
     import baselines
+    import metrics
+    import multiplied
     import page
     import run
 
-    yield type("Modules", (), {"baselines": baselines, "page": page, "run": run})
+    modules = (baselines, metrics, multiplied, page, run)
+    yield type("Modules", (), {module.__name__: module for module in modules})
     sys.path.remove(str(BENCHMARKS))
 
 
@@ -122,4 +126,113 @@ def test_the_page_says_which_targets_are_met(imported: Any) -> None:
     assert [line.split(" | ")[1:] for line in told[2:]] == [
         ["2.50", "yes |"], ["50.00", "no |"], ["5.50", "no |"], ["0.01", "yes |"], ["2.00", "yes |"],
         ["| not measured |"],
+    ]  # fmt: skip
+
+
+COPIES = 3
+
+
+@pytest.fixture(scope="module")
+def large(published: Path, imported: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which every fact stands three times."""
+    home = tmp_path_factory.mktemp("large") / "home"
+    rows = imported.multiplied.multiply(published, home, COPIES)
+    assert rows == COPIES * (CONTRACTS + 1)
+    return home
+
+
+def test_copies_are_things_of_their_own_and_rollups_tell_of_all(
+    large: Path, published: Path
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{snapshot(large)}' as large (read_only)")
+        connection.execute(f"attach '{snapshot(published)}' as small (read_only)")
+        [figures] = connection.execute("""
+            select count(*), count(distinct execution_key), count(distinct contract_id), count(distinct created_at),
+                (select sum(total_executions) from large.cube_daily_verification_by_tier),
+                (select sum(total_executions) from large.cube_hourly_verification_by_component),
+                (select count(*) from large.fact_verification_executions join large.dim_time using (time_key)),
+                (select count(*) from large.fact_verification_executions join large.dim_mission using (mission_key))
+            from large.fact_verification_executions
+        """).fetchall()
+        assert set(figures) == {COPIES * (CONTRACTS + 1)}
+        [(large_days, small_days)] = connection.execute("""
+            select (select count(distinct created_at::date) from large.fact_verification_executions),
+                (select count(distinct created_at::date) from small.fact_verification_executions)
+        """).fetchall()
+    assert large_days > small_days
+
+
+def test_rollups_that_the_sql_does_not_make_as_published_are_found(
+    published: Path, imported: Any, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    shutil.copytree(published, small)
+    [file] = small.glob("dbt/*/compiled/grace/models/**/cube_drift.sql")
+    file.write_text(file.read_text().replace("count(*)", "count(*) + 1"))
+    with pytest.raises(SystemExit, match="cube_drift"):
+        imported.multiplied.multiply(small, tmp_path / "home", 2)
+
+
+@pytest.fixture(scope="module")
+def answers(large: Path, imported: Any) -> list[tuple[Any, Any, list[tuple[Any, ...]]]]:
+    """Some questions of each table, both ways."""
+    from grace_dbt import metrics
+    from grace_dbt.reading import open_snapshot
+
+    with (
+        open_snapshot(large) as opened,
+        imported.metrics.connect(opened.path) as connection,
+    ):
+        every = list(imported.metrics.questions(opened.as_of.replace(tzinfo=None)))
+        kept = {(each.source, each.kind): each for each in every}
+        return [
+            (each, metrics.query(each.metric, snapshot=opened, home=large, **each.arguments), each.by_hand(connection))
+            for each in kept.values()
+        ]  # fmt: skip
+
+
+def test_a_question_and_the_sql_by_hand_have_the_same_rows(
+    answers: list[tuple[Any, Any, list[tuple[Any, ...]]]], imported: Any
+) -> None:
+    assert {each.path for each, _, _ in answers} == {"rollup", "fact"}
+    assert {each.kind for each, _, _ in answers} == {"total", "slice", "day", "rolling"}
+    for each, answer, rows in answers:
+        imported.metrics.require_same(each, answer, rows)
+
+
+@pytest.mark.parametrize("tampering", ["value", "missing", "other", "twice", "none", "source"])
+def test_one_answer_that_differs_is_found(
+    tampering: str, answers: list[tuple[Any, Any, list[tuple[Any, ...]]]], imported: Any
+) -> None:
+    each, answer, rows = next(a for a in answers if a[0].kind == "day" and len(a[2]) > 1)
+    *rest, last = sorted(rows)
+    tampered = {
+        "value": [*rest, (*last[:-1], float(last[-1]) * (1 + 1e-8))],
+        "missing": rest,
+        "other": [*rest, (last[0], "other", last[-1])],
+        "twice": [*rows, last],
+        "none": [],
+        "source": rows,
+    }[tampering]
+    if tampering == "source":
+        each = replace(each, source="cube_elsewhere")
+    with pytest.raises(SystemExit, match=each.metric):
+        imported.metrics.require_same(each, answer, tampered)
+
+
+def test_the_page_says_which_questions_miss_a_target(imported: Any) -> None:
+    def run(metric: str, path: str, asked: float, by_hand: float) -> dict[str, Any]:
+        return {"metric": metric, "path": path, "kind": "day", "asked": asked, "by_hand": by_hand}
+
+    runs = [
+        run("quick", "rollup", 3.0, 2.0), run("slow", "rollup", 16.0, 14.0), run("wide", "rollup", 4.0, 2.0),
+        run("quick", "fact", 299.0, 1.0), run("slow", "fact", 301.0, 400.0),
+    ]  # fmt: skip
+    told = list(
+        imported.page._metric_targets({"1000": {"runs": runs, "imports": {"query_path": 0.5}}})
+    )
+    assert [line.split(" | ")[2:] for line in told[2:]] == [
+        ["2 of 3", "`slow` slice and day |"], ["2 of 3", "`wide` slice and day |"],
+        ["1 of 2", "`slow` slice and day |"], ["1 of 1", "|"],
     ]  # fmt: skip
