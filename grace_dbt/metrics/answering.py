@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.answers import Answer, columns_of
-from grace_dbt.metrics.catalogue import Metric
+from grace_dbt.metrics.catalogue import Catalogue, Metric
 from grace_dbt.metrics.compiling import parameters_of, shape_of
 from grace_dbt.metrics.cubes import Cube
-from grace_dbt.metrics.periods import Window
+from grace_dbt.metrics.periods import Window, last_days
 from grace_dbt.metrics.request import Request
 from grace_dbt.metrics.shaping import Cells, gather, rows_of
-from grace_dbt.metrics.sources import Source, source_of
+from grace_dbt.metrics.sources import Source, is_narrowed, source_of
 from grace_dbt.metrics.sql_cache import compiled
 
 
@@ -33,7 +35,7 @@ def answer_to(cube: Cube, request: Request, home: Path) -> Answer:
     now = asked.of(request.window)
     before = _before(request.window) if request.compare else None
     earlier = (before, asked.of(before)) if before else None
-    rows = rows_of(request, now, earlier, _known(cube) if asked.is_periodic else None)
+    rows = rows_of(request, now, earlier, asked.known)
     return Answer(
         columns=columns_of(request.metrics, request.by, request.grain, request.compare),
         rows=rows[: request.limit],
@@ -56,7 +58,6 @@ class _Asked:
         self.cube, self.request, self.home = cube, request, home
         self.sources: dict[str, tuple[str, ...]] = {}
         self.sql: dict[str, str] = {}
-        self.is_periodic = any(metric.is_periodic for metric in request.metrics)
 
     def of(self, window: Window) -> Cells:
         """What is found in one window."""
@@ -66,16 +67,41 @@ class _Asked:
             groups[source_of(self.cube.catalogue, request, metric)].append(metric)
         cells: Cells = {}
         for source, metrics in groups.items():
+            read = request.over(window.within(self.known)) if self._is_cut(source) else request
             shape = shape_of(
-                self.cube.catalogue, request, source, (m.name for m in metrics), self.cube.dialect
+                self.cube.catalogue, read, source, (m.name for m in metrics), self.cube.dialect
             )
             found = compiled(self.cube.catalogue, shape, self.home)
-            parameters = parameters_of(self.cube.catalogue, request, source, found.sql)
+            days = last_days(window, self.known, request.grain or "day").values()
+            parameters = parameters_of(self.cube.catalogue, read, source, found.sql, days)
             columns, rows = self.cube.fetch(found.sql, parameters)
             gather(cells, request, found, columns, rows)
             self.sources |= {metric.name: source.tables for metric in metrics}
             self.sql[", ".join(source.tables)] = found.sql
         return cells
+
+    @cached_property
+    def known(self) -> Window:
+        """The days that rolling values are told for: where rows are hidden, those that the others tell of."""
+        if not any(metric.is_periodic for metric in self.request.metrics):
+            return Window()
+        if self.request.clearance == self.cube.catalogue.highest:
+            return _calendar(self.cube)
+        days: set[datetime] = set()
+        for probe in _probes(self.cube.catalogue, self.request):
+            # A definition that does not hold is told to those who ask for it.
+            try:
+                found = _Asked(self.cube, probe, self.home).of(probe.window)
+            except GraceError as error:
+                if error.exit_code != ExitCode.BAD:
+                    raise
+                continue
+            days.update(key[0] for key in found if key[0] is not None)
+        return Window(min(days), max(days) + timedelta(days=1)) if days else Window()
+
+    def _is_cut(self, source: Source) -> bool:
+        """Whether a rolling value is told for fewer days than the calendar has, which hidden rows make longer."""
+        return source.is_periodic and self.request.clearance != self.cube.catalogue.highest
 
 
 def _before(window: Window) -> Window:
@@ -87,8 +113,28 @@ def _before(window: Window) -> Window:
         ) from None
 
 
-def _known(cube: Cube) -> Window:
-    """The days that the cube tells of."""
+def _calendar(cube: Cube) -> Window:
+    """The days of the calendar, from the first to the last that any table tells of."""
     spine = "cube.main.dim_time" if cube.dialect == "duckdb" else "cube.dim_time"
     _, [(first, last)] = cube.fetch(f"select min(timestamp), max(timestamp) from {spine}", {})
     return Window(first, last + timedelta(minutes=1)) if first else Window()
+
+
+def _probes(catalogue: Catalogue, request: Request) -> list[Request]:
+    """Questions whose answers are on all days of which a clearance may know: one for each fact."""
+    probes: dict[tuple[str, ...], Request] = {}
+    for metric in catalogue.visible(request.clearance).values():
+        if metric.type == "simple" and not is_narrowed(catalogue.declared[metric.name]):
+            probes.setdefault(
+                metric.models,
+                replace(
+                    request,
+                    metrics=(metric,),
+                    by=(),
+                    filters=(),
+                    window=Window(),
+                    grain="day",
+                    compare=False,
+                ),
+            )
+    return list(probes.values())

@@ -14,7 +14,7 @@ from grace_dbt.metrics.periods import GRAINS, Grain
 
 DIRECTIONS = ("up", "down", "neutral")
 # Aggregations of nothing that are 0; any other is unknown.
-_COUNTING = ("count", "sum", "sum_boolean", "count_distinct")
+COUNTING = ("count", "sum", "sum_boolean", "count_distinct")
 # The word for the slice that clearance is about, and the key that leads to it.
 TIER, TIER_KEY = "tier", "tier_key"
 
@@ -213,7 +213,7 @@ class Catalogue:
                 map(looks_back, map(self.declared.__getitem__, self.inputs(declared["name"])))
             ),
             is_count=declared["type"] in ("simple", "cumulative")
-            and all(measure["agg"] in _COUNTING for _, measure in measures),
+            and all(measure["agg"] in COUNTING for _, measure in measures),
             declared_in=declared.get("declared_in", ""),
         )
 

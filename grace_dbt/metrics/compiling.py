@@ -11,10 +11,12 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import (
+    COUNTING,
     TIER,
     TIER_KEY,
     Catalogue,
@@ -45,7 +47,10 @@ _ROLLUP_TIMES: dict[Dialect, dict[str, str]] = {
         "hour": "make_timestamp(year::integer, month::integer, day::integer, hour::integer, 0, 0)",
     },
 }
-_SINCE, _UNTIL, _CLEARED, _VALUES = "mq_since", "mq_until", "mq_cleared", "mq_values_"
+_SINCE, _UNTIL, _DAYS, _CLEARED, _VALUES = (
+    "mq_since", "mq_until", "mq_days", "mq_cleared", "mq_values_",
+)  # fmt: skip
+_DAY = "{{ TimeDimension('metric_time', 'day') }}"
 _MEASURE = ("name", "agg", "expr", "agg_params", "agg_time_dimension", "non_additive_dimension")
 # Where MetricFlow finds what is folded before it is joined.
 _FOLDED = "folded"
@@ -115,15 +120,28 @@ def shape_of(
 
 
 def parameters_of(
-    catalogue: Catalogue, request: Request, source: Source, sql: str
+    catalogue: Catalogue,
+    request: Request,
+    source: Source,
+    sql: str,
+    days: Iterable[datetime] = (),
 ) -> dict[str, Any]:
-    """The values that the SQL of a request binds."""
+    """The values that the SQL of a request binds.
+
+    Args:
+        catalogue: The metrics.
+        request: What is asked for.
+        source: Where it is read from.
+        sql: As it was compiled.
+        days: The last day of each period, of which rolling values are told.
+    """
     since = request.window.since
     if since is not None and source.is_periodic:
         since = floor(since, "day")  # the first day is in, as it is the last one of its own span
     values = {
         _SINCE: since,
         _UNTIL: request.window.until,
+        _DAYS: list(days),
         _CLEARED: list(catalogue.cleared_for(request.clearance)),
         **{f"{_VALUES}{n}": _known_values(each) for n, each in enumerate(request.filters)},
     }
@@ -147,9 +165,8 @@ def compile_shape(catalogue: Catalogue, shape: Shape) -> Compiled:
     period = f"metric_time__{shape.grain}" if shape.grain else None
     where = [_condition(qualified, place, each) for place, each in enumerate(shape.filters)]
     if shape.source.is_periodic:
-        day = "{{ TimeDimension('metric_time', 'day') }}"
-        where += [f"{day} >= ${_SINCE}"] if shape.has_since else []
-        where += [f"{day} < ${_UNTIL}"] if shape.has_until else []
+        where += [f"{_DAY} >= ${_SINCE}"] if shape.has_since else []
+        where += [f"{_DAY} < ${_UNTIL}"] if shape.has_until else []
     folds = folds_of(catalogue, shape)
     sql = _explain(
         _manifest(catalogue, shape, folds),
@@ -455,10 +472,17 @@ def _metric(
         return [metric]
     guards = _guards(catalogue, shape, measures[0], in_window=in_window)
     metric["filter"] = [*filters_of(declared), *guards] or None
+    if catalogue.measures[measures[0]][1]["agg"] in COUNTING:
+        # Of a ratio over two tables, nothing in the one is 0 for each of the other.
+        parameters["measure"] = {"fill_nulls_with": 0, **input_of(parameters["measure"])}
     if kind == "cumulative":
         parameters["cumulative_type_params"] = dict(cumulative_of(declared))
         parameters.pop("window", None)
         parameters.pop("grain_to_date", None)
+        if shape.grain != "day":
+            # MetricFlow takes the last day that has rows, and be it one of the week before.
+            last = f"{_DAY} = any(cast(${_DAYS} as timestamp[]))"
+            metric["filter"] = [*(metric["filter"] or ()), last]
     if not summed or isinstance(summed[measures[0]], str):
         return [metric]
     parts = {part: _part(part, measures[0]) for part in ("sum", "count")}

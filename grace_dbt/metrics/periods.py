@@ -41,6 +41,12 @@ class Window:
         """Whether it begins and ends where periods of this grain do."""
         return all(each is None or floor(each, grain) == each for each in (self.since, self.until))
 
+    def within(self, other: Window) -> Window:
+        """What two windows have in common; it ends before it begins where that is nothing."""
+        begins = [each.since for each in (self, other) if each.since is not None]
+        ends = [each.until for each in (self, other) if each.until is not None]
+        return Window(max(begins, default=None), min(ends, default=None))
+
     def before(self) -> Window:
         """The window of the same length right before this one; whole months go back by months.
 
@@ -89,6 +95,18 @@ def periods(since: datetime, until: datetime, grain: Grain) -> Iterator[datetime
     while period < until:
         yield period
         period = following(period, grain)
+
+
+def last_days(window: Window, known: Window, grain: Grain) -> dict[datetime, datetime]:
+    """The last day of each period, by the period: of those days that are known and that the window touches."""
+    if known.since is None or known.until is None:
+        return {}
+    since, until = known.since, known.until
+    if window.since is not None:
+        since = max(since, window.since)
+    if window.until is not None:
+        until = min(until, window.until)
+    return {floor(day, grain): day for day in periods(since, until, "day")}
 
 
 def _months_later(moment: datetime, months: int) -> datetime:

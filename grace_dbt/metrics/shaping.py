@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Metric
 from grace_dbt.metrics.compiling import Compiled
-from grace_dbt.metrics.periods import Window, count, floor, following, periods
+from grace_dbt.metrics.periods import Window, count, following, last_days, periods
 from grace_dbt.metrics.request import MOST_ROWS, Request
 
 # A row is found by its period and its values of the slices.
@@ -51,7 +51,7 @@ def gather(
 
 
 def rows_of(
-    request: Request, now: Cells, before: tuple[Window, Cells] | None, known: Window | None
+    request: Request, now: Cells, before: tuple[Window, Cells] | None, known: Window
 ) -> list[Row]:
     """The rows of an answer, in order, without a limit.
 
@@ -59,7 +59,7 @@ def rows_of(
         request: What was asked.
         now: What was found in its window.
         before: The window before, and what was found there; None where no comparison is asked for.
-        known: The days that the cube tells of: a rolling value is 0 within them, and unknown outside.
+        known: The days that the cube tells of: a rolling value is 0 in periods that have one, and unknown in others.
 
     Raises:
         GraceError: There would be too many; exit code 2.
@@ -68,6 +68,8 @@ def rows_of(
     if not request.by:
         slices = [()]
     stretch = _periods(request, request.window, now, len(slices))
+    told = last_days(request.window, known, request.grain or "day")
+    told_before = last_days(before[0], known, request.grain or "day") if before else {}
     earlier: dict[datetime | None, datetime | None] = {}
     if before:
         former = _periods(request, before[0], before[1], len(slices))
@@ -82,12 +84,14 @@ def rows_of(
             cell = now.get((period, values), nothing)
             past = before[1].get((earlier.get(period), values), nothing) if before else nothing
             for metric in request.metrics:
-                value = _value(cell, metric, period, known)
+                value = _value(cell, metric, period, told)
                 row[metric.name] = value
                 if before:
                     has_former = period in earlier
                     former_value = (
-                        _value(past, metric, earlier.get(period), known) if has_former else None
+                        _value(past, metric, earlier.get(period), told_before)
+                        if has_former
+                        else None
                     )
                     row |= _compared(metric.name, value, former_value)
             rows.append(row)
@@ -118,21 +122,13 @@ def _periods(request: Request, window: Window, cells: Cells, width: int) -> list
 
 
 def _value(
-    cell: Mapping[str, Any], metric: Metric, period: datetime | None, known: Window | None
+    cell: Mapping[str, Any], metric: Metric, period: datetime | None, told: Container[Any]
 ) -> Any:
     """A metric in one row: where nothing happened a count is 0, and all else unknown."""
     value = cell.get(metric.name)
     if value is not None or not metric.is_count:
         return value
-    if metric.is_periodic and not _within(period, known):
-        return None
-    return 0
-
-
-def _within(period: datetime | None, known: Window | None) -> bool:
-    if period is None or known is None or known.since is None or known.until is None:
-        return False
-    return floor(known.since, "day") <= period < known.until
+    return None if metric.is_periodic and period not in told else 0
 
 
 def _compared(name: str, value: Any, former: Any) -> Row:

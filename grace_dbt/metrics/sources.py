@@ -67,9 +67,7 @@ def _answers(
         in_time
         and words <= {*(rollup.get("slices") or {})}
         and all(_has(catalogue, rollup, each) for each in catalogue.simple_inputs(metric.name))
-        and not any(
-            _is_narrowed(catalogue.declared[each]) for each in catalogue.inputs(metric.name)
-        )
+        and not any(is_narrowed(catalogue.declared[each]) for each in catalogue.inputs(metric.name))
     )
 
 
@@ -81,7 +79,7 @@ def _has(catalogue: Catalogue, rollup: Mapping[str, Any], metric: Mapping[str, A
     )
 
 
-def _is_narrowed(metric: Mapping[str, Any]) -> bool:
+def is_narrowed(metric: Mapping[str, Any]) -> bool:
     """Whether a metric or an input of it has conditions: they are on columns that a rollup need not have."""
     measure = (metric.get("type_params") or {}).get("measure")
     parts = [metric, *metric_inputs(metric), *([input_of(measure)] if measure else [])]
