@@ -16,10 +16,23 @@ from grace_dbt.operational.attach import attach_operational
 from grace_dbt.operational.url import OperationalUrl
 from grace_dbt.settings import BUILD_FILE
 
-# For each call of a function in Python DuckDB asks whether pandas is there. What is not there Python would look for in
-# all its folders, each time; named here, it is known not to be.
+
+class _NoPandas:
+    """Says at once that pandas is not there.
+
+    For each call of a function in Python DuckDB asks whether it is, and Python would look for it in all its folders
+    each time. A mere None in its place is read as a pandas without a version by pyarrow.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas, and leave all else to others."""
+        if name == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name=name)
+
+
 if find_spec("pandas") is None:
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    sys.meta_path.insert(0, _NoPandas)
 
 
 class Plugin(BasePlugin):

@@ -79,12 +79,19 @@ def from_rows(facts: Facts) -> Finding:
         groups: dict[Key, tuple[list[Row], ...]] = defaultdict(
             lambda: tuple([] for _ in meaning.parts)
         )
+        # What looks back counts a row in each period whose last day sees it.
+        days = last_days(span, facts.days, grain or "day") if meaning.span else {}
+        seen = {period: reach(meaning.span, day) for period, day in days.items()}
         for place, part in enumerate(meaning.parts):
             for row in facts.rows[part.fact]:
-                if _counts(row, part, question):
-                    moment, cut = row[part.time], tuple(row["@"][word] for word in question.by)
-                    for period in _periods_of(moment, meaning.span, grain, span, facts.days):
-                        groups[period, cut][place].append(row)
+                if not _counts(row, part, question):
+                    continue
+                moment, cut = row[part.time], tuple(row["@"][word] for word in question.by)
+                told: list[datetime | None] = [p for p in seen if moment in seen[p]]
+                if not meaning.span and moment in span:
+                    told = [begin(moment, grain) if grain and moment else None]
+                for period in told:
+                    groups[period, cut][place].append(row)
         return {key: meaning.of(*rows) for key, rows in groups.items()}
 
     return find
@@ -163,19 +170,6 @@ def _found(
 
     span = question.span(as_of)
     return over(span), over(span.before()) if question.compare else None
-
-
-def _periods_of(
-    moment: datetime | None, looks_back: str, grain: str | None, span: Span, known: list[date]
-) -> list[datetime | None]:
-    """The periods of a window that a row counts in: its own, or each one whose last day looks back on it."""
-    if looks_back:
-        assert grain
-        days = last_days(span, known, grain)
-        return [period for period, day in days.items() if moment in reach(looks_back, day)]
-    if moment not in span:
-        return []
-    return [begin(moment, grain) if grain and moment else None]
 
 
 def _counts(row: Row, part: Part, question: Question) -> bool:
