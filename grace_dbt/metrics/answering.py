@@ -11,9 +11,9 @@ from pathlib import Path
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.answers import Answer, columns_of
 from grace_dbt.metrics.catalogue import Catalogue, Metric
-from grace_dbt.metrics.compiling import parameters_of, shape_of
 from grace_dbt.metrics.cubes import Cube
 from grace_dbt.metrics.periods import Window, last_days
+from grace_dbt.metrics.prepared import parameters_of, shape_of
 from grace_dbt.metrics.request import Request
 from grace_dbt.metrics.shaping import Cells, gather, rows_of
 from grace_dbt.metrics.sources import Source, is_narrowed, source_of

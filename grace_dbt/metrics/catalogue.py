@@ -208,7 +208,7 @@ class Catalogue:
             formula=self._formula(declared),
             models=models,
             slices=self._common_slices(models),
-            rollups=tuple(self._rollups(models)),
+            rollups=tuple(rollup["table"] for rollup in self.rollups_of(models)),
             is_periodic=any(
                 map(looks_back, map(self.declared.__getitem__, self.inputs(declared["name"])))
             ),
@@ -217,11 +217,10 @@ class Catalogue:
             declared_in=declared.get("declared_in", ""),
         )
 
-    def _rollups(self, models: tuple[str, ...]) -> Iterator[str]:
-        """The rollups of the one semantic model that a metric stands on."""
-        if len(models) == 1:
-            meta = (self.models[models[0]].get("config") or {}).get("meta") or {}
-            yield from (rollup["table"] for rollup in meta.get("rollups") or ())
+    def rollups_of(self, models: tuple[str, ...]) -> list[Mapping[str, Any]]:
+        """The rollups of a semantic model; of several together there is none."""
+        meta = (self.models[models[0]].get("config") or {}).get("meta") or {}
+        return list(meta.get("rollups") or ()) if len(models) == 1 else []
 
     def _common_slices(self, models: tuple[str, ...]) -> dict[str, Slice]:
         """What all of these models can be cut by, under one name and by one key."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Catalogue
 from grace_dbt.metrics.checks import sound_definitions
-from grace_dbt.metrics.compiling import Dialect, for_psycopg
 from grace_dbt.metrics.definitions import Definitions
+from grace_dbt.metrics.prepared import Dialect, for_psycopg
 from grace_dbt.metrics.request import MOST_ROWS
 from grace_dbt.publishing import POINTER, metrics_file, numbered
 from grace_dbt.reading import Snapshot, open_snapshot

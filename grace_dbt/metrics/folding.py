@@ -23,7 +23,7 @@ from grace_dbt.metrics.catalogue import (
 )
 
 if TYPE_CHECKING:
-    from grace_dbt.metrics.compiling import Shape
+    from grace_dbt.metrics.prepared import Shape
 
 # What a sum, the largest or the smallest of parts tells of the whole.
 _REFOLDED = {

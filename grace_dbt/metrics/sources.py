@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +44,9 @@ def source_of(catalogue: Catalogue, request: Request, metric: Metric) -> Source:
     return Source(tables, None, metric.is_periodic)
 
 
-def rollups_of(catalogue: Catalogue, metric: Metric) -> Iterator[Mapping[str, Any]]:
-    """The rollups of the one semantic model that a metric stands on."""
-    if len(metric.models) == 1:
-        meta = (catalogue.models[metric.models[0]].get("config") or {}).get("meta") or {}
-        yield from meta.get("rollups") or ()
+def rollups_of(catalogue: Catalogue, metric: Metric) -> list[Mapping[str, Any]]:
+    """The rollups that may answer for a metric."""
+    return catalogue.rollups_of(metric.models)
 
 
 def _answers(

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from grace_dbt import __version__
 from grace_dbt.metrics.catalogue import Catalogue
-from grace_dbt.metrics.compiling import Compiled, Shape, compile_shape
+from grace_dbt.metrics.compiling import Compiled, compile_shape
+from grace_dbt.metrics.prepared import Shape
 
 # Questions that are kept: in a process the latest, on disk the first.
 KEPT = 2000

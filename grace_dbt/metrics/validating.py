@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from grace_dbt.errors import GraceError
 from grace_dbt.metrics.catalogue import Catalogue, Metric
 from grace_dbt.metrics.checks import check, without
-from grace_dbt.metrics.compiling import compile_shape, parameters_of, shape_of
+from grace_dbt.metrics.compiling import compile_shape
 from grace_dbt.metrics.cubes import Cube, SnapshotCube
 from grace_dbt.metrics.definitions import read_definitions
 from grace_dbt.metrics.periods import Window
+from grace_dbt.metrics.prepared import parameters_of, shape_of
 from grace_dbt.metrics.request import Request
 from grace_dbt.metrics.sources import Source, rollups_of, source_of
 from grace_dbt.metrics.yaml_files import Problem

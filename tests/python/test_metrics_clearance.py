@@ -23,7 +23,7 @@ from conftest import ROOT, GraceCli
 
 from grace_dbt import metrics
 from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.metrics import compiling, sql_cache
+from grace_dbt.metrics import manifests, sql_cache
 from grace_dbt.metrics.answering import _Asked
 from grace_dbt.metrics.answers import Answer
 from grace_dbt.metrics.catalogue import Catalogue, Metric
@@ -187,7 +187,7 @@ def test_the_matrix_would_see_a_missing_guard(
     assert not differs(names="executions")
     assert not differs(**rolling)
     with monkeypatch.context() as patched:
-        patched.setattr(compiling, "_guards", lambda *_: [])
+        patched.setattr(manifests, "_guards", lambda *_, **__: [])
         assert differs(names="executions")
     with monkeypatch.context() as patched:
         patched.setattr(_Asked, "known", Window(*SPANS["tier_3"]))
@@ -508,7 +508,9 @@ def test_on_the_command_line_as_in_python(worlds: Worlds) -> None:
     never = cli.run("metrics", "query", "nonsense_of_mine", "--clearance", "tier_2")
     hidden = cli.run("metrics", "query", "votes", "--clearance", "tier_2")
     assert (hidden.returncode, hidden.stdout) == (never.returncode, never.stdout) == (2, "")
-    assert hidden.stderr.splitlines()[0] == never.stderr.splitlines()[0].replace("nonsense_of_mine", "votes")  # fmt: skip
+    assert hidden.stderr.splitlines()[0] == never.stderr.splitlines()[0].replace(
+        "nonsense_of_mine", "votes"
+    )
     described = cli.run("metrics", "describe", "votes", "--clearance", "tier_2")
     assert (described.returncode, described.stderr) == (2, hidden.stderr)
     listed = json.loads(cli.run("metrics", "list", "--clearance", "tier_1", "--json").stdout)
@@ -519,5 +521,7 @@ def test_on_the_command_line_as_in_python(worlds: Worlds) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert MARK not in done.stdout
-    expected = worlds.without("tier_1", ["executions", "longest_duration"], by="action_type", grain="month")  # fmt: skip
+    expected = worlds.without(
+        "tier_1", ["executions", "longest_duration"], by="action_type", grain="month"
+    )
     assert json.loads(done.stdout)["rows"] == expected.as_json()["rows"]
