@@ -296,14 +296,15 @@ def test_all_answers_agree(
 
 
 def test_the_grid_has_everything(
-    grid: dict[str, list[Question]], right: dict[Question, list[Row]]
+    world: World, grid: dict[str, list[Question]], right: dict[Question, list[Row]]
 ) -> None:
     asked = [question for found in grid.values() for question in found]
     assert {question.metrics[0] for question in asked} == METRICS.keys()
     assert {question.grain for question in asked} == {None, *GRAINS}
     assert {question.window for question in asked} == {*WINDOWS.values()}
-    assert {word for question in asked for word in question.by} == {
-        word for meaning in METRICS.values() for word in meaning.slices
+    grid_of = Grid(world.facts, AS_OF)
+    assert {pair for question in asked for pair in grid_of.cut_apart(question)} == {
+        (meaning.parts, word) for meaning in METRICS.values() for word in meaning.slices
     }
     assert {len(question.by) for question in asked} == {0, 1, 2}
     for has in (

@@ -10,6 +10,7 @@ from typing import Any
 
 from metrics_oracle.answers import from_rows, size
 from metrics_oracle.facts import Facts
+from metrics_oracle.meanings import Part
 from metrics_oracle.periods import DAILY, GRAINS
 from metrics_oracle.questions import METRICS, Condition, Question, common_slices
 
@@ -86,13 +87,31 @@ class Grid:
         self.slices, self.others = Turns(self.chance), Turns(self.chance)
 
     def questions(self) -> dict[str, list[Question]]:
-        """By the metric that they begin with: of each one that much is told about, and one of any kind."""
+        """By the metric that they begin with: one of which much is told, one of any kind, and one for what is left.
+
+        Left is what rows can be cut by and were not cut apart by.
+        """
         found = {name: [self._broad(name), self._any(name)] for name in METRICS}
-        asked = {word for questions in found.values() for each in questions for word in each.by}
+        cut = {pair for asked in found.values() for each in asked for pair in self.cut_apart(each)}
         for name, meaning in METRICS.items():
-            for word in sorted(meaning.slices - asked):
-                found[name].append(Question((name,), WINDOWS["within minutes"], (word,), "week"))
-                asked.add(word)
+            left = sorted(word for word in meaning.slices if (meaning.parts, word) not in cut)
+            for first in range(0, len(left), 2):
+                found[name].append(Question((name,), (), tuple(left[first : first + 2])))
+            cut |= {(meaning.parts, word) for word in left}
+        return found
+
+    def cut_apart(self, question: Question) -> set[tuple[tuple[Part, ...], str]]:
+        """The words by which a question cuts rows apart, with the rows; all of one value are so by that."""
+        span = question.span(self.as_of)
+        found = set()
+        for name in question.metrics:
+            meaning, values = METRICS[name], self.find(name, question, span)
+            part = meaning.parts[0]
+            rows = [row["@"] for row in self.facts.rows[part.fact] if part.only(row)]
+            for place, word in enumerate(question.by):
+                there = {cut[place] for _, cut in values}
+                if there and (len(there) > 1 or len({row[word] for row in rows}) == 1):
+                    found.add((meaning.parts, word))
         return found
 
     def _broad(self, name: str) -> Question:
