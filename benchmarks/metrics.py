@@ -124,7 +124,7 @@ class Compiling:
 
 
 def measure(home: Path, rows: int) -> dict[str, Any]:
-    """All figures of one size."""
+    """All figures of one size; those of a question are asked, by hand and, from a rollup, not pinned."""
     from grace_dbt import metrics
     from grace_dbt.metrics import answering, sql_cache
     from grace_dbt.reading import open_snapshot
@@ -132,7 +132,7 @@ def measure(home: Path, rows: int) -> dict[str, Any]:
     compiling = Compiling(sql_cache.compiled)
     setattr(answering, "compiled", compiling)  # noqa: B010
     compiled: dict[str, list[float]] = {"cold": [], "disk": [], "memory": []}
-    runs: list[dict[str, Any]] = []
+    runs: dict[str, dict[str, dict[str, list[float]]]] = {}
     few = LARGE_FACT_REPEATS if rows > LARGE else FACT_REPEATS
     with open_snapshot(home) as snapshot, connect(snapshot.path) as connection:
         as_of = snapshot.as_of.replace(tzinfo=None)
@@ -150,9 +150,8 @@ def measure(home: Path, rows: int) -> dict[str, Any]:
                 ways["plain"] = plain
             repeats = ROLLUP_REPEATS if asked.path == "rollup" else few
             times = _in_turn(ways, repeats)
-            runs.append({
-                "metric": asked.metric, "path": asked.path, "kind": asked.kind, "source": asked.source, **times
-            })  # fmt: skip
+            by_path = runs.setdefault(asked.metric, {}).setdefault(asked.path, {})
+            by_path[asked.kind] = [float(f"{ms:.4g}") for ms in times.values()]
             note(
                 f"{asked.metric}, {asked.path}, {asked.kind}:"
                 f" {', '.join(f'{way} {ms:.1f} ms' for way, ms in times.items())}"

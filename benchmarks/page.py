@@ -227,11 +227,21 @@ def _metrics(found: Kept) -> Iterator[str]:
         yield f"| {name} | {' | '.join(cell(found[size]) for size in sizes)} |"
     for size in sizes:
         yield ""
-        yield from _ways(int(size), found[size]["runs"])
+        yield from _ways(int(size), _runs(found[size]))
     yield ""
     yield from _metric_targets(found)
     yield ""
-    yield from _each_metric(int(sizes[-1]), found[sizes[-1]]["runs"])
+    yield from _each_metric(int(sizes[-1]), _runs(found[sizes[-1]]))
+
+
+def _runs(found: Kept) -> list[Kept]:
+    """The questions of one size."""
+    return [
+        {"metric": metric, "path": path, "kind": kind, "asked": times[0], "by_hand": times[1]}
+        for metric, paths in found["runs"].items()
+        for path, kinds in paths.items()
+        for kind, times in kinds.items()
+    ]
 
 
 def _ways(size: int, runs: list[Kept]) -> Iterator[str]:
@@ -268,7 +278,7 @@ def _metric_targets(found: Kept) -> Iterator[str]:
     )
     for size in sorted(found, key=int):
         for name, path, meets in rows:
-            asked = [run for run in found[size]["runs"] if run["path"] == path]
+            asked = [run for run in _runs(found[size]) if run["path"] == path]
             missed = [run for run in asked if not meets(run)]
             told = _missed(missed) if missed else ""
             yield f"| {name} | {int(size):,} | {len(asked) - len(missed)} of {len(asked)} | {told} |"

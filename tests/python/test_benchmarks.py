@@ -222,13 +222,11 @@ def test_one_answer_that_differs_is_found(
 
 
 def test_the_page_says_which_questions_miss_a_target(imported: Any) -> None:
-    def run(metric: str, path: str, asked: float, by_hand: float) -> dict[str, Any]:
-        return {"metric": metric, "path": path, "kind": "day", "asked": asked, "by_hand": by_hand}
-
-    runs = [
-        run("quick", "rollup", 3.0, 2.0), run("slow", "rollup", 16.0, 14.0), run("wide", "rollup", 4.0, 2.0),
-        run("quick", "fact", 299.0, 1.0), run("slow", "fact", 301.0, 400.0),
-    ]  # fmt: skip
+    runs = {
+        "quick": {"rollup": {"day": [3.0, 2.0, 3.0]}, "fact": {"day": [299.0, 1.0]}},
+        "slow": {"rollup": {"day": [16.0, 14.0, 16.0]}, "fact": {"day": [301.0, 400.0]}},
+        "wide": {"rollup": {"day": [4.0, 2.0, 4.0]}},
+    }
     told = list(
         imported.page._metric_targets({"1000": {"runs": runs, "imports": {"query_path": 0.5}}})
     )
