@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -23,6 +24,9 @@ FIGURES = Path(__file__).with_name("results.json")
 GRACE = (sys.executable, "-m", "grace_dbt")
 # Bytes a unit of ru_maxrss.
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+# A list of numbers, which stands in one line.
+_NUMBERS = re.compile(r"\[[-+.\de,\s]+\]")
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -137,7 +141,8 @@ def keep(section: str, figures: dict[str, Any]) -> None:
 
     kept = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     kept[section] = {"machine": machine(), "figures": figures}
-    FIGURES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    text = _NUMBERS.sub(lambda found: " ".join(found[0].split()), json.dumps(kept, indent=1))
+    FIGURES.write_text(text + "\n", encoding="utf-8")
     note(f"Wrote {written(kept).relative_to(ROOT)}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ ALIAS = "cube"
 ATTEMPTS = 20
 # Functions that look like a SELECT and change what later queries do.
 _REFUSED = re.compile(
-    r"\b(?:enable_logging|disable_logging|truncate_duckdb_logs|write_log|(?:en|dis)able_profiling)\b",
+    r"\b(?:(?:en|dis)able_logging|truncate_duckdb_logs|write_log|(?:en|dis)able_profiling|setseed)\b",
     re.IGNORECASE,
 )
 
@@ -63,6 +64,9 @@ class Snapshot:
         """Keep what was opened; `open_snapshot` does that."""
         self._published = published
         self._connection = connection
+        # Those that an answer was taken from whole serve again: a new one takes a tenth of what a small question does.
+        # DuckDB closes them with the connection that they are of.
+        self._idle: deque[DuckDBPyConnection] = deque()
 
     @property
     def path(self) -> Path:
@@ -137,12 +141,14 @@ class Snapshot:
         """
         import duckdb
 
-        cursor = self._cursor()
+        cursor = self._idle_cursor()
+        is_whole = False
         try:
             with stopped_after(timeout, cursor.interrupt) as deadline:
                 result = self._run(cursor, sql, parameters)
                 rows = result.fetchmany(limit + 1)
                 described = result.description or []
+            is_whole = len(rows) <= limit and not deadline.has_passed
         except duckdb.InterruptException as error:
             if not deadline.has_passed:
                 raise
@@ -172,13 +178,23 @@ class Snapshot:
                 ExitCode.USAGE,
             ) from error
         finally:
-            cursor.close()
+            if is_whole:
+                self._idle.append(cursor)
+            else:
+                cursor.close()
         return Answer(
             columns=[column[0] for column in described],
             types=[str(column[1]) for column in described],
             rows=rows[:limit],
             truncated=len(rows) > limit,
         )
+
+    def _idle_cursor(self) -> DuckDBPyConnection:
+        """A connection that is done with an earlier query, else a new one."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._cursor()
 
     def _cursor(self) -> DuckDBPyConnection:
         """A connection for one query; which database it means by default is its own affair."""

@@ -222,17 +222,18 @@ def test_one_answer_that_differs_is_found(
 
 
 def test_the_page_says_which_questions_miss_a_target(imported: Any) -> None:
-    def run(metric: str, path: str, asked: float, by_hand: float) -> dict[str, Any]:
-        return {"metric": metric, "path": path, "kind": "day", "asked": asked, "by_hand": by_hand}
+    def run(asked: list[float], by_hand: float) -> dict[str, dict[str, list[float]]]:
+        return {"day": {"asked": asked, "by_hand": [by_hand, by_hand]}}
 
-    runs = [
-        run("quick", "rollup", 3.0, 2.0), run("slow", "rollup", 16.0, 14.0), run("wide", "rollup", 4.0, 2.0),
-        run("quick", "fact", 299.0, 1.0), run("slow", "fact", 301.0, 400.0),
-    ]  # fmt: skip
+    runs = {
+        "quick": {"rollup": run([3.0, 2.5], 2.0), "fact": run([299.0, 298.0], 1.0)},
+        "slow": {"rollup": run([16.0, 16.0], 14.0), "fact": run([301.0, 299.0], 400.0)},
+        "wide": {"rollup": run([4.0, 3.0], 2.0)},
+    }
     told = list(
         imported.page._metric_targets({"1000": {"runs": runs, "imports": {"query_path": 0.5}}})
     )
     assert [line.split(" | ")[2:] for line in told[2:]] == [
-        ["2 of 3", "`slow` slice and day |"], ["2 of 3", "`wide` slice and day |"],
-        ["1 of 2", "`slow` slice and day |"], ["1 of 1", "|"],
+        ["2 of 3", "2", "`slow` slice and day |"], ["2 of 3", "3", "`wide` slice and day |"],
+        ["1 of 2", "2", "`slow` slice and day |"], ["1 of 1", "| |"],
     ]  # fmt: skip

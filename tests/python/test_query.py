@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -135,7 +137,7 @@ WRITING = {
     "begin": "TRANSACTION", "explain analyze copy dim_tier to '{file}'": "EXPLAIN", "vacuum": "VACUUM",
     "prepare p as select 1": "PREPARE", "create secret (type s3, key_id 'a', secret 'b')": "CREATE",
     "select 1; select 2": "2 statements", "select 1; drop table dim_tier": "2 statements", "": "0 statements",
-    "pivot fact_thing on fact_key": "2 statements", "selct 1": "syntax error",
+    "pivot fact_thing on fact_key": "2 statements", "selct 1": "syntax error", "select setseed(0.5)": "setseed",
 }  # fmt: skip
 
 
@@ -197,6 +199,35 @@ def test_a_query_that_takes_too_long_is_stopped(snapshot: Snapshot, sql: str) ->
     assert caught.value.exit_code == ExitCode.BAD
     assert time.monotonic() - started < 5
     assert snapshot.answer("select 1").rows == [(1,)]
+
+
+def test_a_question_cut_short_leaves_the_next_ones_alone(snapshot: Snapshot) -> None:
+    """Connections serve again: not those whose rows were not all taken, or that were stopped."""
+    for _ in range(3):
+        assert snapshot.answer("select 1").rows == [(1,)]
+        assert snapshot.answer("from range(1_000_000)", limit=2).truncated
+        with pytest.raises(GraceError):
+            snapshot.answer("select count(*) from range(100_000_000_000)", timeout=0.05)
+        with pytest.raises(GraceError):
+            snapshot.answer("select nonsense")
+        with ThreadPoolExecutor(4) as pool:
+            asked = [f"select {number}, count(*) from range({number})" for number in range(20)]
+            answers = pool.map(snapshot.answer, asked)
+            assert [a.rows for a in answers] == [[(number, number)] for number in range(20)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are seen on Linux alone")
+def test_the_file_is_closed_when_the_block_ends(published: tuple[Path, Published]) -> None:
+    def times_open() -> int:
+        found = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+        return found.count(os.path.realpath(published[1].snapshot_path))
+
+    before = times_open()
+    with grace_dbt.open_snapshot(published[0]) as snapshot:
+        for _ in range(3):
+            snapshot.answer("from dim_tier")
+        assert times_open() > before
+    assert times_open() == before
 
 
 def test_a_query_that_takes_too_much_memory(published: tuple[Path, Published]) -> None:
