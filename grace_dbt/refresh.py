@@ -17,11 +17,11 @@ from grace_dbt.dbt_runner import run_dbt
 from grace_dbt.errors import ExitCode, GraceError, unforeseen
 from grace_dbt.locking import exclusive
 from grace_dbt.metrics.checks import sound_definitions
-from grace_dbt.metrics.definitions import PROJECT_FOLDER, own_fingerprint
+from grace_dbt.metrics.definitions import PROJECT_FOLDER, Definitions, own_fingerprint
 from grace_dbt.operational.marks import database_mark
 from grace_dbt.operational.schema import require_tables
 from grace_dbt.probing import probe, shapes_of, word_queries
-from grace_dbt.publishing import Published, current, publish
+from grace_dbt.publishing import Published, current, metrics_file, numbered, publish
 from grace_dbt.refresh_failures import (
     DamagedBuildError,
     explained,
@@ -148,6 +148,7 @@ def is_current(settings: Settings) -> bool:
     mark = database_mark(settings.operational)
     return (
         former.holds(settings, published)
+        and _has_metrics(published)
         and former.inputs == _inputs(settings)
         and not former.is_due(datetime.now(UTC))
         and mark is not None
@@ -239,6 +240,7 @@ class _Refresh:
             and former.inputs == self.inputs
             and former.url == str(self.settings.operational)
             and former.holds(self.settings, self.published)
+            and _has_metrics(self.published)
             and not former.is_due(self.clock)
         )
 
@@ -615,6 +617,18 @@ def _inputs(settings: Settings) -> str:
         suffixes=(".yml", ".sql", ".csv"),
     )
     return f"{project}-{own_fingerprint(settings)}"
+
+
+def _has_metrics(published: Published | None) -> bool:
+    """Whether the definitions of a snapshot's metrics are there, and whole."""
+    if published is None:
+        return False
+    snapshot = Path(published.snapshot_path)
+    try:
+        Definitions.from_json(metrics_file(snapshot.parent, numbered(snapshot)).read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _stamp(settings: Settings) -> Path:

@@ -42,12 +42,14 @@ def say_plain(line: str, mark: str = "") -> None:
 
 
 def say_error(error: GraceError) -> None:
-    """Print an error as its two lines; what they quote is never read as markup."""
+    """Print an error as its two lines; what they quote is never read as markup, nor obeyed by the terminal."""
     from rich.text import Text
 
+    from grace_dbt.result_values import printable
+
     console = to_people()
-    console.print(Text.assemble(("Error: ", "bold red"), error.message))
-    console.print(Text(error.hint, style="dim"))
+    console.print(Text.assemble(("Error: ", "bold red"), printable(error.message)))
+    console.print(Text(printable(error.hint), style="dim"))
 
 
 def print_json(data: Any) -> None:

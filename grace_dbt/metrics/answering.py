@@ -10,13 +10,13 @@ from pathlib import Path
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.answers import Answer, columns_of
-from grace_dbt.metrics.catalogue import Catalogue, Metric
+from grace_dbt.metrics.catalogue import Catalogue, Metric, conditions_of
 from grace_dbt.metrics.cubes import Cube
 from grace_dbt.metrics.periods import Window, last_days
 from grace_dbt.metrics.prepared import parameters_of, shape_of
 from grace_dbt.metrics.request import Request
 from grace_dbt.metrics.shaping import Cells, gather, rows_of
-from grace_dbt.metrics.sources import Source, is_narrowed, source_of
+from grace_dbt.metrics.sources import Source, source_of
 from grace_dbt.metrics.sql_cache import compiled
 
 
@@ -77,7 +77,8 @@ class _Asked:
             columns, rows = self.cube.fetch(found.sql, parameters)
             gather(cells, request, found, columns, rows)
             self.sources |= {metric.name: source.tables for metric in metrics}
-            self.sql[", ".join(source.tables)] = found.sql
+            told = f"{', '.join(shape.metrics)} from {', '.join(source.tables)}"
+            self.sql[told] = found.sql
         return cells
 
     @cached_property
@@ -124,7 +125,7 @@ def _probes(catalogue: Catalogue, request: Request) -> list[Request]:
     """Questions whose answers are on all days of which a clearance may know: one for each fact."""
     probes: dict[tuple[str, ...], Request] = {}
     for metric in catalogue.visible(request.clearance).values():
-        if metric.type == "simple" and not is_narrowed(catalogue.declared[metric.name]):
+        if metric.type == "simple" and not conditions_of(catalogue.declared[metric.name]):
             probes.setdefault(
                 metric.models,
                 replace(

@@ -47,7 +47,7 @@ class Answer:
         grain: Length of the periods.
         clearance: Of who asked.
         truncated: Whether there are more rows than the limit.
-        sql: What was run, by the tables that it reads.
+        sql: What was run, by its metrics and the tables that it reads.
     """
 
     columns: tuple[Column, ...]

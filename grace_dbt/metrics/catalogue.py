@@ -183,7 +183,9 @@ class Catalogue:
         """What a semantic model can be cut by: its own dimensions, and those that its keys lead to."""
         model = self.models[name]
         found = {s.name: s for s in _own_slices(model, primary_entity(model))}
-        owners = {primary_entity(other): other for other in self.definitions.semantic_models}
+        owners: dict[str, Mapping[str, Any]] = {}
+        for other in self.definitions.semantic_models:
+            owners.setdefault(primary_entity(other), other)
         for entity in model.get("entities") or ():
             owner = owners.get(entity["name"])
             if entity["type"] == "foreign" and owner is not None:
@@ -208,7 +210,7 @@ class Catalogue:
             formula=self._formula(declared),
             models=models,
             slices=self._common_slices(models),
-            rollups=tuple(rollup["table"] for rollup in self.rollups_of(models)),
+            rollups=tuple(r["table"] for r in self.rollups_of(declared["name"], models)),
             is_periodic=any(
                 map(looks_back, map(self.declared.__getitem__, self.inputs(declared["name"])))
             ),
@@ -217,10 +219,17 @@ class Catalogue:
             declared_in=declared.get("declared_in", ""),
         )
 
-    def rollups_of(self, models: tuple[str, ...]) -> list[Mapping[str, Any]]:
-        """The rollups of a semantic model; of several together there is none."""
+    def rollups_of(self, name: str, models: tuple[str, ...]) -> list[Mapping[str, Any]]:
+        """The rollups that have all that a metric is made of, by the time that it is told by, without a condition."""
+        if len(models) != 1 or any(
+            conditions_of(self.declared[each]) for each in self.inputs(name)
+        ):
+            return []
         meta = (self.models[models[0]].get("config") or {}).get("meta") or {}
-        return list(meta.get("rollups") or ()) if len(models) == 1 else []
+        measures = [m for each in self.simple_inputs(name) for m in measures_of(each)]
+        if any(self.measures[each][1].get("agg_time_dimension") for each in measures):
+            return []
+        return [r for r in meta.get("rollups") or () if {*measures} <= {*r["measures"]}]
 
     def _common_slices(self, models: tuple[str, ...]) -> dict[str, Slice]:
         """What all of these models can be cut by, under one name and by one key."""
@@ -311,6 +320,13 @@ def filters_of(written: Mapping[str, Any]) -> list[str]:
     if not condition:
         return []
     return [condition] if isinstance(condition, str) else list(condition)
+
+
+def conditions_of(metric: Mapping[str, Any]) -> list[str]:
+    """The conditions of a metric, of its inputs and of its measure."""
+    measure = (metric.get("type_params") or {}).get("measure")
+    parts = [metric, *metric_inputs(metric), *([input_of(measure)] if measure else [])]
+    return [text for part in parts for text in filters_of(part)]
 
 
 def looks_back(metric: Mapping[str, Any]) -> bool:

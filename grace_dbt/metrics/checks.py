@@ -33,7 +33,6 @@ AGGREGATIONS = (
 # Aggregations that a rollup can add up.
 ADDITIVE = ("count", "sum", "sum_boolean")
 ENTITIES = ("primary", "foreign", "unique", "natural")
-PERIOD_AGGREGATIONS = ("first", "last", "average")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _WINDOW = re.compile(r"[1-9][0-9]{0,3} (?:day|week|month|quarter|year)s?")
 _META = ("owner", "unit", "direction", "clearance")
@@ -284,7 +283,7 @@ class _Checks:
                 yield _at(
                     entry, "name", name, f"The {kind} '{entry.get('name')}' stands in '{other}' already.", model
                 )  # fmt: skip
-        if not _parts(model, "entities") and model.get("primary_entity") in self.keys:
+        if not any(kind == "key" for kind, _ in named) and model.get("primary_entity") in self.keys:
             yield _at(
                 model, "primary_entity", name, "What others point at is an entity of its own."
             )
@@ -298,6 +297,10 @@ class _Checks:
         columns = self.tables.get(table, ())
         if model is self._policies:
             return
+        if TIER_KEY not in columns and TIER_CODE not in columns:
+            for dimension in own:
+                message = f"'{TIER}' is the word of clearances: it is what '{TIER_KEY}' leads to, or {TIER_CODE}."
+                yield _at(dimension, "name", name, message, model)
         if TIER_KEY in columns:
             if not any(_is(e, "foreign", TIER_KEY) for e in _parts(model, "entities")):
                 yield _at(
@@ -408,6 +411,14 @@ class _Checks:
                     yield _at(place, word, name, message, metric)
                 if isinstance(part, Mapping):
                     yield from self._of_input(part, metric)
+        called = Counter(
+            part.get("alias") or part["name"]
+            for part in map(input_of, parameters.get("metrics") or ())
+        )
+        for word, times in called.items():
+            if times > 1:
+                message = f"Two inputs are called '{word}': give each an alias of its own."
+                yield _at(parameters, "metrics", name, message, metric)
 
     @staticmethod
     def _of_input(written: Mapping[str, Any], metric: Mapping[str, Any]) -> Iterator[Problem]:
@@ -436,8 +447,8 @@ class _Checks:
         if window is not None and to_date is not None:
             message = "'window' and 'grain_to_date' are two spans: use one."
             yield _at(place, "grain_to_date", name, message, metric)
-        if aggregation is not None and aggregation not in PERIOD_AGGREGATIONS:
-            message = f"'period_agg' is one of {', '.join(PERIOD_AGGREGATIONS)}, not {shown(aggregation)}."
+        if aggregation is not None and aggregation != "last":
+            message = f"'period_agg' is last: a period is told by its last day, not by {shown(aggregation)}."
             yield _at(place, "period_agg", name, message, metric)
 
     def _circles(self) -> Iterator[Problem]:

@@ -263,7 +263,12 @@ def _published_catalogue(file: Path) -> Catalogue:
 
 @lru_cache(maxsize=4)
 def _catalogue_in(file: Path, mark: tuple[int, ...]) -> Catalogue:
-    return Catalogue(Definitions.from_json(file.read_text()))
+    catalogue = Catalogue(Definitions.from_json(file.read_text()))
+    try:
+        _ = catalogue.metrics  # put together here and once: what is no definition shows
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no definitions: {error!r}") from error
+    return catalogue
 
 
 def _bounded(is_truncated: bool) -> None:

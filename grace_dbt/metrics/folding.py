@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grace_dbt.metrics.catalogue import (
     TIER,
     Catalogue,
-    filters_of,
-    input_of,
+    conditions_of,
     measures_of,
-    metric_inputs,
     primary_entity,
     time_dimension,
 )
@@ -61,7 +59,7 @@ def folds_of(catalogue: Catalogue, shape: Shape) -> tuple[Fold, ...]:
     if shape.source.rollup:
         return ()
     names = list(dict.fromkeys(n for metric in shape.metrics for n in catalogue.inputs(metric)))
-    conditions = [text for name in names for text in _conditions(catalogue.declared[name])]
+    conditions = [text for name in names for text in conditions_of(catalogue.declared[name])]
     about = {name for text in conditions for name in _referred(text)}
     measures: dict[str, list[str]] = {}
     for name in names:
@@ -110,13 +108,6 @@ def _fold(
         grain="day" if shape.source.is_periodic else shape.grain,
         measures={measure: _REFOLDED[each["agg"]] for measure, each in declared.items()},
     )
-
-
-def _conditions(metric: Mapping[str, Any]) -> Iterator[str]:
-    """The conditions of a metric, of its inputs and of its measure."""
-    measure = (metric.get("type_params") or {}).get("measure")
-    for part in (metric, *metric_inputs(metric), *([input_of(measure)] if measure else [])):
-        yield from filters_of(part)
 
 
 def _referred(condition: str) -> Iterator[str | None]:

@@ -291,7 +291,8 @@ def _metric(
     if not measures:
         for part in ("numerator", "denominator"):
             if parameters.get(part):
-                parameters[part] = input_of(parameters[part])
+                # MetricFlow tells two inputs of one name apart by their alias alone.
+                parameters[part] = {"alias": f"{part}_of_{name}", **input_of(parameters[part])}
         if parameters.get("metrics"):
             parameters["metrics"] = metric_inputs(declared)
         return [metric]
@@ -328,8 +329,10 @@ def _guards(catalogue: Catalogue, shape: Shape, measure: str, *, in_window: bool
     slices = catalogue.slices_of_model(model_name)
     if shape.is_cleared and TIER in slices:
         tier = f"{entity}__{TIER}" if shape.source.rollup else slices[TIER].qualified
+        if not shape.source.rollup and _has_tier_key(model):
+            tier = f"{TIER_KEY}__{TIER}"
         guards.append(f"{{{{ Dimension('{tier}') }}}} = any(${CLEARED})")
-    elif shape.is_cleared and any(e["name"] == TIER_KEY for e in model.get("entities") or ()):
+    elif shape.is_cleared and _has_tier_key(model):
         raise GraceError(
             "Of which tier a row is can't be told: the semantic model of tiers is missing.",
             "Run: grace-dbt metrics validate",
@@ -338,6 +341,10 @@ def _guards(catalogue: Catalogue, shape: Shape, measure: str, *, in_window: bool
     if not in_window:
         guards += _window(shape, entity, time_dimension(model, declared))
     return guards
+
+
+def _has_tier_key(model: Mapping[str, Any]) -> bool:
+    return any(entity["name"] == TIER_KEY for entity in model.get("entities") or ())
 
 
 def _window(shape: Shape, entity: str, time: str) -> list[str]:

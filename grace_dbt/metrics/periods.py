@@ -32,11 +32,6 @@ class Window:
     since: datetime | None = None
     until: datetime | None = None
 
-    @property
-    def is_bounded(self) -> bool:
-        """Whether it leaves anything out."""
-        return self.since is not None or self.until is not None
-
     def is_aligned(self, grain: Grain) -> bool:
         """Whether it begins and ends where periods of this grain do."""
         return all(each is None or floor(each, grain) == each for each in (self.since, self.until))

@@ -146,11 +146,19 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
             "There is nothing before all time.", "Name a window: --days 7, or --from and --to."
         )
     columns = ["period", *words, *names]
+    if compare:
+        columns += [
+            f"{name}{suffix}"
+            for name in names
+            for suffix in ("_previous", "_change", "_change_ratio")
+        ]
     if order_by is not None and order_by not in columns:
         raise _wrong(
             f"The answer has no column '{order_by}'.", f"Order by one of {', '.join(columns)}."
         )
-    if limit is not None and limit < 1:
+    if question.descending and order_by is None:
+        raise _wrong("The largest of what?", "Name the column: --order-by COLUMN --desc.")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise _wrong(f"A limit of {limit} rows shows nothing.", "Use 1 or more.")
     return Request(
         metrics=asked,
@@ -175,6 +183,10 @@ def _filters(where: Where) -> tuple[Filter, ...]:
         pairs = [_condition(text) for text in ([where] if isinstance(where, str) else where)]
     for word, negated, values in pairs:
         several = values if isinstance(values, (list, tuple, set, frozenset)) else [values]
+        if not several:
+            raise _wrong(
+                f"No value is named for '{word}'.", "Leave the condition out, or name one."
+            )
         for value in several:
             wanted.setdefault((word, negated), {})[_text(word, value)] = None
     ordered = sorted(wanted.items(), key=lambda item: item[0])
@@ -234,7 +246,7 @@ def _window(as_of: datetime, question: Question) -> Window:
     if (lengths or beginning) and end is None:
         end = as_of.astimezone(UTC).replace(tzinfo=None)
     if lengths:
-        if lengths[0] < 1:
+        if isinstance(lengths[0], bool) or not isinstance(lengths[0], int) or lengths[0] < 1:
             raise _wrong(f"A window of {lengths[0]} is empty.", "Use 1 or more.")
         assert end is not None
         try:

@@ -16,7 +16,13 @@ from grace_dbt.metrics.yaml_files import Entry, Items
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 # A subquery reads rows that no clearance is asked for, a comment or a semicolon cuts off what we add, `$` marks values.
-_NO_EXPRESSION = re.compile(r"['\";$]|--|/\*|\bselect\b", re.IGNORECASE)
+_NO_EXPRESSION = re.compile(
+    r"""['";$]|--|/\*|\b(?:select|from|query|query_table)\b"""
+    r"|\(\s*(?:with|table|values|describe|desc|summarize|show|pivot|unpivot|call)\b",
+    re.IGNORECASE,
+)
+# Where `from` reads no table.
+_OTHER_FROM = re.compile(r"\bdistinct\s+from\b|\bextract\s*\(\s*\w+\s+from\b", re.IGNORECASE)
 _LONGEST_SHOWN = 60
 
 
@@ -209,7 +215,7 @@ def suggestion(word: Any, known: Iterable[str]) -> str:
 def is_one_expression(sql: str) -> bool:
     """Whether SQL may stand between brackets and have no meaning beyond them."""
     plain = _QUOTED.sub("", sql)
-    if _NO_EXPRESSION.search(plain):
+    if _NO_EXPRESSION.search(_OTHER_FROM.sub("(", plain)):
         return False
     depth = 0
     for sign in plain:

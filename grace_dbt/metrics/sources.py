@@ -10,10 +10,6 @@ from grace_dbt.metrics.catalogue import (
     TIER,
     Catalogue,
     Metric,
-    filters_of,
-    input_of,
-    measures_of,
-    metric_inputs,
     table_of,
 )
 from grace_dbt.metrics.periods import GRAINS
@@ -46,7 +42,7 @@ def source_of(catalogue: Catalogue, request: Request, metric: Metric) -> Source:
 
 def rollups_of(catalogue: Catalogue, metric: Metric) -> list[Mapping[str, Any]]:
     """The rollups that may answer for a metric."""
-    return catalogue.rollups_of(metric.models)
+    return catalogue.rollups_of(metric.name, metric.models)
 
 
 def _answers(
@@ -61,24 +57,4 @@ def _answers(
         request.window.is_aligned(grain)
         and (request.grain is None or GRAINS.index(request.grain) >= GRAINS.index(grain))
     )
-    return (
-        in_time
-        and words <= {*(rollup.get("slices") or {})}
-        and all(_has(catalogue, rollup, each) for each in catalogue.simple_inputs(metric.name))
-        and not any(is_narrowed(catalogue.declared[each]) for each in catalogue.inputs(metric.name))
-    )
-
-
-def _has(catalogue: Catalogue, rollup: Mapping[str, Any], metric: Mapping[str, Any]) -> bool:
-    """Whether a rollup has the measures of a metric, by the time that it is told by."""
-    return all(
-        name in rollup["measures"] and not catalogue.measures[name][1].get("agg_time_dimension")
-        for name in measures_of(metric)
-    )
-
-
-def is_narrowed(metric: Mapping[str, Any]) -> bool:
-    """Whether a metric or an input of it has conditions: they are on columns that a rollup need not have."""
-    measure = (metric.get("type_params") or {}).get("measure")
-    parts = [metric, *metric_inputs(metric), *([input_of(measure)] if measure else [])]
-    return any(filters_of(part) for part in parts)
+    return in_time and words <= {*(rollup.get("slices") or {})}

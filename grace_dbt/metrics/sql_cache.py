@@ -47,7 +47,7 @@ def compiled(catalogue: Catalogue, shape: Shape, home: Path) -> Compiled:
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     file = cache_folder(home) / digest / f"{name}.json"
     found = _read(file)
-    if found is None:
+    if found is None or {*found.slices} != {*shape.by}:
         with _compiling:
             found = compile_shape(catalogue, shape)
         _write(file, found)
@@ -71,7 +71,8 @@ def forget() -> None:
 
 def _read(file: Path) -> Compiled | None:
     try:
-        return Compiled(**json.loads(file.read_text()))
+        found = Compiled(**json.loads(file.read_text()))
+        return found if isinstance(found.sql, str) and isinstance(found.slices, dict) else None
     except (OSError, ValueError, TypeError):
         return None
 
@@ -85,7 +86,7 @@ def _write(file: Path, found: Compiled) -> None:
             latest = sorted(folder.parent.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)
             for old in latest[KEPT_DEFINITIONS:]:
                 shutil.rmtree(old, ignore_errors=True)
-        if sum(1 for _ in folder.iterdir()) < KEPT:
+        if sum(1 for _ in folder.glob("*.json")) < KEPT:
             draft = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.draft")
             draft.write_text(json.dumps(asdict(found)))
             draft.replace(file)
