@@ -119,11 +119,11 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
         question.clearance, question.grain, question.compare, question.limit,
     )  # fmt: skip
     metrics, by, order_by = question.metrics, question.by, question.order_by
-    names = list(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
+    names = _texts(metrics, "metric")
     if not names:
         raise _wrong("No metric is named.", "Run: grace-dbt metrics list")
     asked = tuple(catalogue.metric(name, clearance) for name in names)
-    words = tuple(dict.fromkeys([by] if isinstance(by, str) else by))
+    words = tuple(_texts(by, "slice"))
     filters = _filters(question.where)
     for metric in asked:
         for word in (*words, *(each.word for each in filters)):
@@ -145,7 +145,7 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
         raise _wrong(
             "There is nothing before all time.", "Name a window: --days 7, or --from and --to."
         )
-    columns = ["period", *words, *names]
+    columns = [*(["period"] if grain else []), *words, *names]
     if compare:
         columns += [
             f"{name}{suffix}"
@@ -156,6 +156,8 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
         raise _wrong(
             f"The answer has no column '{order_by}'.", f"Order by one of {', '.join(columns)}."
         )
+    if not isinstance(question.descending, bool):
+        raise _wrong("Descending is a truth value.", "Use true or false.")
     if question.descending and order_by is None:
         raise _wrong("The largest of what?", "Name the column: --order-by COLUMN --desc.")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
@@ -174,13 +176,24 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
     )
 
 
+def _texts(given: Any, what: str) -> list[str]:
+    """One text or several, each once."""
+    several = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    texts = []
+    for each in several:
+        if not isinstance(each, str):
+            raise _wrong(f"A {what} is a text, not {type(each).__name__}.", "Use one or a list.")
+        texts.append(each)
+    return list(dict.fromkeys(texts))
+
+
 def _filters(where: Where) -> tuple[Filter, ...]:
     """Conditions of one slice are alternatives, those of several all hold."""
     wanted: dict[tuple[str, bool], dict[str | None, None]] = {}
     if isinstance(where, Mapping):
         pairs = [(*_negation(word), values) for word, values in where.items()]
     else:
-        pairs = [_condition(text) for text in ([where] if isinstance(where, str) else where)]
+        pairs = [_condition(text) for text in _texts(where, "condition")]
     for word, negated, values in pairs:
         several = values if isinstance(values, (list, tuple, set, frozenset)) else [values]
         if not several:
@@ -267,12 +280,11 @@ def _window(as_of: datetime, question: Question) -> Window:
 
 
 def _moment(given: Moment) -> datetime:
-    if isinstance(given, str):
-        found = moment(given)
-    elif isinstance(given, datetime):
-        found = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
-    else:
-        found = datetime(given.year, given.month, given.day, tzinfo=UTC)
+    if not isinstance(given, str | date):
+        raise _wrong(
+            f"{type(given).__name__} is no time.", "Use a datetime, a date or a text in ISO 8601."
+        )
+    found = moment(given if isinstance(given, str) else given.isoformat())
     return found.replace(tzinfo=None)
 
 

@@ -74,15 +74,24 @@ FACTS: dict[str, Fact] = {
         (),
         {
             "task": "task", "segment": "segment", "environment": "environment", "specialist": "specialist_name",
-            "model": "model_key",
+            "model": "model_key", "request_id": "request_id", "violation_type": "violation_type",
+            "was_successful": "was_successful",
         },
     ),
     "kernel_learning": Fact((), {"dataset": "dataset_id", "dataset_version": "dataset_version"}),
-    "kernel_memory": Fact((), {"access_type": "access_type", "content_type": "content_type"}),
-    "kernel_orchestration": Fact((), {"loop": "loop_name", "stage": "stage"}),
+    "kernel_memory": Fact(
+        (),
+        {"access_type": "access_type", "content_type": "content_type", "compression_type": "compression_type"},
+    ),
+    "kernel_orchestration": Fact(
+        (), {"loop": "loop_name", "loop_id": "loop_id", "stage": "stage", "task_status": "task_status"}
+    ),
     "kernel_resilience": Fact(
         (),
-        {"component": "component_name", "indicator": "sli_name", "degradation_level": "degradation_level"},
+        {
+            "component": "component_name", "indicator": "sli_name", "degradation_level": "degradation_level",
+            "breaker_state": "breaker_state", "policy_id": "policy_id", "measurement_type": "measurement_type",
+        },
     ),
 }  # fmt: skip
 
