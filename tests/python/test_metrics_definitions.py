@@ -21,7 +21,7 @@ from conftest import ROOT
 from cube_oracle.rows import contract, insert
 
 from grace_dbt import metrics
-from grace_dbt.errors import GraceError
+from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Catalogue
 from grace_dbt.metrics.checks import check, without
 from grace_dbt.metrics.definitions import Definitions, own_fingerprint, read_definitions
@@ -332,6 +332,24 @@ def test_a_metric_of_a_user_is_there_after_the_next_refresh(
     with pytest.raises(GraceError, match="GRACE_METRICS names"):
         refresh(installation, Scope())
     assert {*metrics.available(home=home)} == of_the_project() | {"elsewhere"}
+
+
+def test_lost_or_damaged_definitions_are_published_again(installation: Settings) -> None:
+    """Though nothing else changed, in which case a refresh publishes nothing."""
+    snapshots, home = installation.home / "snapshots", installation.home
+    first = refresh(installation, Scope()).snapshot
+    assert refresh(installation, Scope()).snapshot.snapshot_path == first.snapshot_path
+    (snapshots / "metrics-000001.json").unlink()
+    with pytest.raises(GraceError) as caught:
+        metrics.available(home=home)
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert "grace-dbt refresh" in caught.value.hint
+    refresh(installation, Scope())
+    (snapshots / "metrics-000002.json").write_text("[]")
+    refresh(installation, Scope())
+    assert {*metrics.available(home=home)} == of_the_project()
+    text = (snapshots / "metrics-000003.json").read_text()
+    assert names(Definitions.from_json(text)) == of_the_project()
 
 
 def actual_columns(report: RefreshReport) -> dict[str, frozenset[str]]:

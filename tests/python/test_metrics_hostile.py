@@ -191,6 +191,26 @@ def test_the_command_line_takes_a_value_as_it_is(home: Path, place: int) -> None
     assert not {"\x1b", "\x07", "\u202e"} & {*done.stdout}, "a terminal obeys what a database says"
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        ["\x1b]0;mine\x07"],
+        ["things", "--by", "\x1b[2J"],
+        ["things", "--where", "\x1b[2J"],
+        ["things", "--where", "\u202e\x1b=red"],
+        ["things", "--from", "\x1b[2J"],
+        ["things", "--order-by", "\x9b2J"],
+    ],
+    ids=ascii,
+)
+def test_an_error_quotes_no_order_to_the_terminal(home: Path, question: list[str]) -> None:
+    done = GraceCli(home).run("metrics", "query", *question)
+    assert done.returncode == ExitCode.USAGE
+    assert "Error: " in done.stderr
+    assert "\\x" in done.stderr
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & {*done.stderr}
+
+
 @pytest.mark.parametrize("colour", ["a\0b", "\ud800", b"red", object(), datetime(2026, 1, 1), [[]]])
 def test_what_no_stored_text_is_can_t_be_compared(home: Path, colour: Any) -> None:
     with pytest.raises(GraceError, match="colour") as caught:
