@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from grace_dbt.errors import ExitCode, GraceError
-from grace_dbt.metrics.answers import Answer, columns_of
+from grace_dbt.metrics.answers import Answer
 from grace_dbt.metrics.catalogue import Catalogue, Metric, conditions_of
 from grace_dbt.metrics.cubes import Cube
 from grace_dbt.metrics.periods import Window, last_days
@@ -37,7 +37,7 @@ def answer_to(cube: Cube, request: Request, home: Path) -> Answer:
     earlier = (before, asked.of(before)) if before else None
     rows = rows_of(request, now, earlier, asked.known)
     return Answer(
-        columns=columns_of(request.metrics, request.by, request.grain, request.compare),
+        columns=request.columns,
         rows=rows[: request.limit],
         as_of=cube.as_of,
         snapshot=cube.name,

@@ -5,31 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from grace_dbt.metrics.catalogue import Metric
+from grace_dbt.metrics.columns import Column
 from grace_dbt.metrics.periods import Grain, Window
 from grace_dbt.metrics.shaping import Row
 
 if TYPE_CHECKING:
     import pyarrow
-
-Kind = Literal["period", "slice", "metric", "previous", "change", "change_ratio"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of an answer.
-
-    Attributes:
-        name: Its name in each row.
-        kind: What it tells.
-        metric: Of which metric; None for periods and slices.
-    """
-
-    name: str
-    kind: Kind
-    metric: Metric | None = None
 
 
 @dataclass(frozen=True)
@@ -112,21 +95,6 @@ class Answer:
             "snapshot": self.snapshot,
             "source": "; ".join(f"{name}: {', '.join(t)}" for name, t in self.sources.items()),
         }
-
-
-def columns_of(
-    metrics: tuple[Metric, ...], by: tuple[str, ...], grain: str | None, compare: bool
-) -> tuple[Column, ...]:
-    """The columns of an answer."""
-    columns = [Column("period", "period")] if grain else []
-    columns += [Column(word, "slice") for word in by]
-    for metric in metrics:
-        columns.append(Column(metric.name, "metric", metric))
-        if compare:
-            columns.append(Column(f"{metric.name}_previous", "previous", metric))
-            columns.append(Column(f"{metric.name}_change", "change", metric))
-            columns.append(Column(f"{metric.name}_change_ratio", "change_ratio", metric))
-    return tuple(columns)
 
 
 def _window(window: Window) -> dict[str, str | None]:

@@ -21,6 +21,7 @@ from grace_dbt.metrics.catalogue import (
     table_of,
     time_dimension,
 )
+from grace_dbt.metrics.columns import COMPARED, compared
 from grace_dbt.metrics.definitions import Definitions, read_definitions
 from grace_dbt.metrics.periods import GRAINS
 from grace_dbt.metrics.shapes import METRIC, MODEL, PARAMETERS, mistakes, shown, suggestion
@@ -38,7 +39,7 @@ _WINDOW = re.compile(r"[1-9][0-9]{0,3} (?:day|week|month|quarter|year)s?")
 _META = ("owner", "unit", "direction", "clearance")
 # What a query's answer calls its other columns.
 _RESERVED = ("period", "metric_time")
-_SUFFIXES = ("_previous", "_change", "_change_ratio")
+_SUFFIXES = tuple(compared("", kind) for kind in COMPARED)
 _LONGEST_NAME = 50
 # The column of a rollup that says of which tier its rows are.
 TIER_CODE = "tier_code"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Catalogue, Metric
+from grace_dbt.metrics.columns import Column, columns_of
 from grace_dbt.metrics.periods import GRAINS, Grain, Window
 from grace_dbt.moments import moment
 
@@ -64,6 +65,13 @@ class Request:
     descending: bool = False
     limit: int = MOST_ROWS
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What each row of the answer has, in order."""
+        return columns_of(
+            self.metrics, self.by, periods=self.grain is not None, compare=self.compare
+        )
+
     def over(self, window: Window) -> Request:
         """The same question of another window."""
         return replace(self, window=window)
@@ -115,15 +123,12 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
     Raises:
         GraceError: The question has no answer; exit code 2.
     """
-    clearance, grain, compare, limit = (
-        question.clearance, question.grain, question.compare, question.limit,
-    )  # fmt: skip
-    metrics, by, order_by = question.metrics, question.by, question.order_by
-    names = _texts(metrics, "metric")
+    clearance, grain, compare = question.clearance, question.grain, question.compare
+    names = _texts(question.metrics, "metric")
     if not names:
         raise _wrong("No metric is named.", "Run: grace-dbt metrics list")
     asked = tuple(catalogue.metric(name, clearance) for name in names)
-    words = tuple(_texts(by, "slice"))
+    words = tuple(_texts(question.by, "slice"))
     filters = _filters(question.where)
     for metric in asked:
         for word in (*words, *(each.word for each in filters)):
@@ -145,24 +150,7 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
         raise _wrong(
             "There is nothing before all time.", "Name a window: --days 7, or --from and --to."
         )
-    columns = [*(["period"] if grain else []), *words, *names]
-    if compare:
-        columns += [
-            f"{name}{suffix}"
-            for name in names
-            for suffix in ("_previous", "_change", "_change_ratio")
-        ]
-    if order_by is not None and order_by not in columns:
-        raise _wrong(
-            f"The answer has no column '{order_by}'.", f"Order by one of {', '.join(columns)}."
-        )
-    if not isinstance(question.descending, bool):
-        raise _wrong("Descending is a truth value.", "Use true or false.")
-    if question.descending and order_by is None:
-        raise _wrong("The largest of what?", "Name the column: --order-by COLUMN --desc.")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise _wrong(f"A limit of {limit} rows shows nothing.", "Use 1 or more.")
-    return Request(
+    request = Request(
         metrics=asked,
         by=words,
         filters=filters,
@@ -170,10 +158,33 @@ def request_of(catalogue: Catalogue, as_of: datetime, question: Question) -> Req
         grain=grain,
         compare=compare is not None,
         clearance=catalogue.cleared_for(clearance)[-1],
-        order_by=order_by,
+        order_by=question.order_by,
         descending=question.descending,
-        limit=min(limit or MOST_ROWS, MOST_ROWS),
+        limit=_limit(question.limit),
     )
+    _check_order(request)
+    return request
+
+
+def _check_order(request: Request) -> None:
+    columns = [column.name for column in request.columns]
+    if request.order_by is not None and request.order_by not in columns:
+        raise _wrong(
+            f"The answer has no column '{request.order_by}'.",
+            f"Order by one of {', '.join(columns)}.",
+        )
+    if not isinstance(request.descending, bool):
+        raise _wrong("Descending is a truth value.", "Use true or false.")
+    if request.descending and request.order_by is None:
+        raise _wrong("The largest of what?", "Name the column: --order-by COLUMN --desc.")
+
+
+def _limit(given: int | None) -> int:
+    if given is None:
+        return MOST_ROWS
+    if isinstance(given, bool) or not isinstance(given, int) or given < 1:
+        raise _wrong(f"A limit of {given} rows shows nothing.", "Use 1 or more.")
+    return min(given, MOST_ROWS)
 
 
 def _texts(given: Any, what: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Metric
+from grace_dbt.metrics.columns import COMPARED, compared
 from grace_dbt.metrics.compiling import Compiled
 from grace_dbt.metrics.periods import Window, count, following, last_days, periods
 from grace_dbt.metrics.request import MOST_ROWS, Request
@@ -135,11 +136,9 @@ def _compared(name: str, value: Any, former: Any) -> Row:
     """What a metric was in the window before, and how it changed since."""
     both = value is not None and former is not None
     change = value - former if both else None
-    return {
-        f"{name}_previous": former,
-        f"{name}_change": change,
-        f"{name}_change_ratio": change / abs(former) if both and former else None,
-    }
+    ratio = change / abs(former) if both and former else None
+    told = zip(COMPARED, (former, change, ratio), strict=True)
+    return {compared(name, kind): each for kind, each in told}
 
 
 def _ordered(request: Request, rows: list[Row]) -> list[Row]:

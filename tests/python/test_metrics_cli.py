@@ -151,6 +151,15 @@ def test_the_window_before_stands_beside(cli: GraceCli) -> None:
     ]
 
 
+def test_what_changed_most_comes_first(cli: GraceCli) -> None:
+    rows = asked(cli, "executions", "--by", "tier", "--from", "2026-01-05", "--to", "2026-01-07", "--compare",
+                 "previous", "--order-by", "executions_change", "--desc")["rows"]  # fmt: skip
+    assert [(row["tier"], row["executions_change"]) for row in rows] == [
+        ("tier_2", 2),
+        ("tier_1", -2),
+    ]
+
+
 def test_what_has_no_time_stands_last_under_no_period(cli: GraceCli) -> None:
     rows = asked(cli, "executions", "--grain", "month")["rows"]
     assert [(row["period"], row["executions"]) for row in rows] == [
@@ -248,6 +257,7 @@ def test_the_table_draws_what_it_tells(cli: GraceCli) -> None:
         (("executions", "--compare", "previous"), ("nothing before all time",)),
         (("executions_7d", "--grain", "hour"), ("by the day",)),
         (("executions", "--order-by", "tier"), ("no column 'tier'",)),
+        (("executions", "--desc"), ("The largest of what?", "--order-by")),
         (
             ("executions", "--clearance", "tier_9"),
             ("no clearance 'tier_9'", "tier_1, tier_2, tier_3"),

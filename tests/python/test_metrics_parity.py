@@ -430,6 +430,14 @@ def test_every_rollup_of_a_metric_is_known() -> None:
     assert declared == {name: (each.grain, {*each.slices}) for name, each in ROLLUPS.items()}
 
 
+def test_a_metric_names_the_rollups_that_answer_for_it(on_duckdb: Cube) -> None:
+    named: dict[str, set[str]] = defaultdict(set)
+    for name, each in metrics.available(home=on_duckdb.home).items():
+        for rollup in each.rollups:
+            named[rollup] |= set() if METRICS[name].span else {name}
+    assert named == {name: {*rollup.metrics} for name, rollup in ROLLUPS.items()}
+
+
 WHOLE_DAYS = ALIGNED["day"][1]
 FROM_FACTS = (
     Question(("executions",), WINDOWS["seven days"]),

@@ -18,8 +18,9 @@ from grace_dbt.cli.grid import print_grid
 from grace_dbt.result_values import as_text, printable
 
 if TYPE_CHECKING:
-    from grace_dbt.metrics.answers import Answer, Column
+    from grace_dbt.metrics.answers import Answer
     from grace_dbt.metrics.catalogue import Metric
+    from grace_dbt.metrics.columns import Column
     from grace_dbt.metrics.periods import Grain
 
 NOTHING = "-"
