@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ DIRECTIONS = ("up", "down", "neutral")
 COUNTING = ("count", "sum", "sum_boolean", "count_distinct")
 # The word for the slice that clearance is about, and the key that leads to it.
 TIER, TIER_KEY = "tier", "tier_key"
+
+_DIMENSION = re.compile(r"\{\{\s*Dimension\(\s*['\"](?:\w+__)?(\w+)['\"]\s*\)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -244,19 +247,20 @@ class Catalogue:
         parameters = declared.get("type_params") or {}
         kind = declared["type"]
         if kind == "ratio":
-            top, bottom = (
-                input_of(parameters[part])["name"] for part in ("numerator", "denominator")
+            text = " / ".join(
+                f"({told})" if " " in (told := _told(parameters[part])) else told
+                for part in ("numerator", "denominator")
             )
-            text = f"{top} / {bottom}"
         elif kind == "derived":
-            text = str(parameters.get("expr"))
+            aliases = {each.get("alias"): _told(each) for each in metric_inputs(declared)}
+            told = ", ".join(f"{alias} is {each}" for alias, each in aliases.items() if alias)
+            text = "; ".join(filter(None, [str(parameters.get("expr")), told]))
         else:
-            text = " ".join(self._measured(name) for name in measures_of(declared))
-            window = cumulative_of(declared)
+            measure = input_of(parameters["measure"])
+            text = self._measured(measure["name"]) + _where(measure)
             if kind == "cumulative":
-                text += f", {_span(window)}"
-        conditions = " and ".join(filters_of(declared))
-        return f"{text} where {conditions}" if conditions else text
+                text += f", {_span(cumulative_of(declared))}"
+        return text + _where(declared)
 
     def _measured(self, name: str) -> str:
         model, measure = self.measures[name]
@@ -266,6 +270,22 @@ class Catalogue:
             aggregation = f"percentile {share}"
         table = table_of(self.models[model])
         return f"{aggregation}({measure.get('expr') or name}) of {table}"
+
+
+def _told(written: Any) -> str:
+    """An input of a metric, in words."""
+    each = input_of(written)
+    window, grain = each.get("offset_window"), each.get("offset_to_grain")
+    offset = f" {window} before" if window else f" at the beginning of the {grain}" if grain else ""
+    return f"{each['name']}{offset}{_where(each)}"
+
+
+def _where(written: Mapping[str, Any]) -> str:
+    """The conditions of a metric or an input, with slices as one asks for them."""
+    conditions = [_DIMENSION.sub(r"\1", text) for text in filters_of(written)]
+    if len(conditions) > 1:
+        conditions = [f"({text})" for text in conditions]
+    return f" where {' and '.join(conditions)}" if conditions else ""
 
 
 def table_of(model: Mapping[str, Any]) -> str:

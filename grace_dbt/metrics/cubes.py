@@ -116,15 +116,21 @@ class PostgresCube:
         """Ask the database.
 
         Raises:
-            GraceError: The answer is too long, or the database refuses.
+            GraceError: The answer is too long (exit code 2), takes too long (1), or the database refuses.
         """
-        import psycopg2
+        import psycopg2.errors
 
         try:
             with self.connection.cursor() as cursor:
                 cursor.execute(for_psycopg(sql), dict(parameters))
                 rows = cursor.fetchmany(MOST_ROWS + 1)
                 columns = [column.name for column in cursor.description or ()]
+        except psycopg2.errors.QueryCanceled as error:
+            raise GraceError(
+                f"The query was stopped after {TIMEOUT:g} s.",
+                "Ask for less: a shorter window or fewer slices.",
+                ExitCode.BAD,
+            ) from error
         except psycopg2.Error as error:
             raise GraceError(
                 f"PostgreSQL can't answer: {str(error).splitlines()[0]}",
@@ -165,6 +171,7 @@ def postgres_cube(settings: Settings) -> Iterator[PostgresCube]:
             with connection.cursor() as cursor:
                 cursor.execute("select max(run_at) from cube.cube_source_changes")
                 found = cursor.fetchone()
+                cursor.execute("set statement_timeout = %s", [round(TIMEOUT * 1000)])
         except psycopg2.Error as error:
             raise GraceError(
                 f"There is no cube in {url}: {str(error).splitlines()[0]}",

@@ -220,6 +220,18 @@ def test_the_example_of_a_user_holds(folder: Path, tmp_path: Path) -> None:
     problems, sound = read(tmp_path)
     assert not problems
     assert len(names(sound)) > len(of_the_project()) + 15
+    told = {name: metric.formula for name, metric in Catalogue(sound).metrics.items()}
+    assert told["own_input"] == (
+        "(own_executions where action_type = 'restart' or true) / own_executions"
+    )
+    assert told["own_any"] == (
+        "sum(duration_seconds) of fact_verification_executions"
+        " where (action_type = 'restart' or true) and (true or action_type = 'x')"
+    )
+    assert told["own_growth"] == (
+        "now - before; now is executions, before is executions 7 days before"
+    )
+    assert told["own_p99"] == "percentile 0.99(duration_seconds) of fact_verification_executions"
 
 
 # What stands on a mistake

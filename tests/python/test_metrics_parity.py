@@ -41,7 +41,8 @@ from typer.testing import CliRunner
 
 from grace_dbt import metrics
 from grace_dbt.cli.app import app
-from grace_dbt.metrics import sources
+from grace_dbt.errors import ExitCode, GraceError
+from grace_dbt.metrics import cubes, sources
 from grace_dbt.metrics.answers import Answer
 from grace_dbt.metrics.periods import Window
 from grace_dbt.operational.url import FileUrl
@@ -368,6 +369,16 @@ def test_the_command_line_says_the_same(
 def in_json(value: Any) -> Any:
     """Times in ISO 8601, with the zone that they are in."""
     return f"{value.isoformat()}+00:00" if isinstance(value, datetime) else value
+
+
+def test_a_query_that_takes_too_long_is_stopped(cube: Cube) -> None:
+    question = Question(("duration_p95",), (), ("actor", "component"), "minute")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cubes, "TIMEOUT", 0.001)
+        with pytest.raises(GraceError, match=r"stopped after 0\.001 s") as caught:
+            cube.ask(question)
+    assert caught.value.exit_code == ExitCode.BAD
+    assert cube.ask(replace(question, grain="month")).rows
 
 
 # Rollups.
