@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import IntEnum
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ExitCode(IntEnum):
@@ -33,9 +36,14 @@ class GraceError(Exception):
 
 
 def unforeseen(error: Exception) -> GraceError:
-    """An error that nobody gave words to, in one line."""
+    """An error that nobody gave words to, in one line; a full disk may be met anywhere."""
     from grace_dbt.redaction import redacted
 
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return GraceError(
+            f"{error.strerror}: {error.filename or 'where the output goes'}.",
+            "Make room there, then run it again.",
+        )
     reason = str(error).strip().splitlines()
     return GraceError(
         f"{type(error).__name__}: {redacted(reason[0]) if reason else 'no message'}",

@@ -224,6 +224,20 @@ def test_parquet_goes_down_a_pipe(cli: GraceCli, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["table", "json", "csv", "parquet"])
+def test_a_full_disk_is_told(cli: GraceCli, kind: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            cli.command("metrics", "query", "executions", "--format", kind),
+            env=grace_environment(cli), cwd=cli.home.parent, stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == ExitCode.ENVIRONMENT
+    assert done.stderr.startswith("Error: No space left on device: ")
+    assert "Make room" in done.stderr
+    assert "not foreseen" not in done.stderr
+
+
 def grace_environment(cli: GraceCli) -> dict[str, str]:
     from conftest import environment
 
