@@ -138,14 +138,14 @@ class Catalogue:
         Raises:
             GraceError: For this clearance there is none of that name.
         """
-        visible = self.visible(clearance)
-        if name not in visible:
+        metric = self.metrics.get(name)
+        if metric is None or metric.clearance not in self.cleared_for(clearance):
             raise GraceError(
                 f"There is no metric '{name}'.",
-                _did_you_mean(name, visible) or "Run: grace-dbt metrics list",
+                _did_you_mean(name, self.visible(clearance)) or "Run: grace-dbt metrics list",
                 ExitCode.USAGE,
             )
-        return visible[name]
+        return metric
 
     def slice_of(self, metric: Metric, word: str) -> Slice:
         """What a metric is cut by under a word.

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Catalogue
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Rows = list[tuple[Any, ...]]
 # Seconds after which one query is stopped.
 TIMEOUT = 60.0
+# What was published with a snapshot never changes.
+_of_snapshots: WeakKeyDictionary[Snapshot, Catalogue] = WeakKeyDictionary()
 
 
 class Cube(Protocol):
@@ -68,10 +71,11 @@ class SnapshotCube:
         Raises:
             GraceError: No metrics were published with it.
         """
-        return cls(
-            snapshot,
-            _published_catalogue(metrics_file(snapshot.path.parent, numbered(snapshot.path))),
-        )
+        catalogue = _of_snapshots.get(snapshot)
+        if catalogue is None:
+            file = metrics_file(snapshot.path.parent, numbered(snapshot.path))
+            catalogue = _of_snapshots[snapshot] = _published_catalogue(file)
+        return cls(snapshot, catalogue)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -48,7 +48,9 @@ def gather(
             moment = periods_of[written]
         cell = cells.setdefault((moment, tuple([row[place] for place in by])), {})
         for name, place, is_count in valued:
-            cell[name] = _number(row[place], is_count)
+            value = row[place]
+            if value is not None:
+                cell[name] = _number(value, is_count) if type(value) is Decimal else value
 
 
 def rows_of(
@@ -73,28 +75,28 @@ def rows_of(
     told_before = last_days(before[0], known, request.grain or "day") if before else {}
     earlier: dict[datetime | None, datetime | None] = {}
     if before:
-        former = _periods(request, before[0], before[1], len(slices))
-        earlier = dict(zip(stretch, former, strict=False))
+        stretch_before = _periods(request, before[0], before[1], len(slices))
+        earlier = dict(zip(stretch, stretch_before, strict=False))
     rows = []
     named = [(values, dict(zip(request.by, values, strict=True))) for values in slices]
     nothing: dict[str, Any] = {}
     for period in stretch:
         begun: Row = {"period": period} if request.grain else {}
+        empty = {m.name: _of_nothing(m, period in told) for m in request.metrics}
+        past = earlier.get(period)
+        is_past = {m.name: _of_nothing(m, past in told_before) for m in request.metrics}
         for values, words in named:
-            row = begun | words
-            cell = now.get((period, values), nothing)
-            past = before[1].get((earlier.get(period), values), nothing) if before else nothing
-            for metric in request.metrics:
-                value = _value(cell, metric, period, told)
-                row[metric.name] = value
-                if before:
-                    has_former = period in earlier
-                    former_value = (
-                        _value(past, metric, earlier.get(period), told_before)
-                        if has_former
-                        else None
-                    )
-                    row |= _compared(metric.name, value, former_value)
+            found = {**empty, **now.get((period, values), nothing)}
+            if before is None:
+                rows.append({**begun, **words, **found})
+                continue
+            former = (
+                {**is_past, **before[1].get((past, values), nothing)} if period in earlier else {}
+            )
+            row = {**begun, **words}
+            for name, value in found.items():
+                row[name] = value
+                row |= _compared(name, value, former.get(name))
             rows.append(row)
     return _ordered(request, rows)
 
@@ -104,7 +106,8 @@ def _periods(request: Request, window: Window, cells: Cells, width: int) -> list
     if request.grain is None:
         return [None]
     grain = request.grain
-    found = [key[0] for key in cells if key[0] is not None]
+    there = {key[0] for key in cells}
+    found = {period for period in there if period is not None}
     stretch: list[datetime | None] = []
     if found or (window.since is not None and window.until is not None):
         since = window.since if window.since is not None else min(found)
@@ -117,19 +120,14 @@ def _periods(request: Request, window: Window, cells: Cells, width: int) -> list
                 ExitCode.USAGE,
             )
         stretch += periods(since, until, grain)
-    if any(key[0] is None for key in cells):
+    if None in there:
         stretch.append(None)
     return stretch
 
 
-def _value(
-    cell: Mapping[str, Any], metric: Metric, period: datetime | None, told: Container[Any]
-) -> Any:
-    """A metric in one row: where nothing happened a count is 0, and all else unknown."""
-    value = cell.get(metric.name)
-    if value is not None or not metric.is_count:
-        return value
-    return None if metric.is_periodic and period not in told else 0
+def _of_nothing(metric: Metric, is_told: bool) -> int | None:
+    """A metric where nothing happened: a count is 0, and all else unknown, as is what looks back beyond known days."""
+    return 0 if metric.is_count and (is_told or not metric.is_periodic) else None
 
 
 def _compared(name: str, value: Any, former: Any) -> Row:
@@ -162,8 +160,6 @@ def _moment(value: Any) -> datetime | None:
     return datetime(value.year, value.month, value.day)
 
 
-def _number(value: Any, is_count: bool) -> Any:
+def _number(value: Decimal, is_count: bool) -> int | float:
     """A value as Python counts: PostgreSQL sums whole numbers to decimals."""
-    if isinstance(value, Decimal):
-        return int(value) if is_count and value == value.to_integral_value() else float(value)
-    return value
+    return int(value) if is_count and value == value.to_integral_value() else float(value)
