@@ -45,6 +45,8 @@ def validate(as_json: AsJson = False) -> None:
             if found.tried_on
             else "tried on no table: nothing is published yet"
         )
-        say_plain(f"{found.metrics} metrics hold ({tried}); {len(found.problems)} mistakes.")
+        mistakes = len(found.problems)
+        told = f"{mistakes} {'mistake' if mistakes == 1 else 'mistakes'}"
+        say_plain(f"{found.metrics} metrics hold ({tried}); {told}.")
     if found.problems:
         raise typer.Exit(ExitCode.BAD)
