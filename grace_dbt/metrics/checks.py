@@ -22,7 +22,7 @@ from grace_dbt.metrics.catalogue import (
     time_dimension,
 )
 from grace_dbt.metrics.columns import COMPARED, compared
-from grace_dbt.metrics.definitions import Definitions, read_definitions
+from grace_dbt.metrics.definitions import PROJECT_FOLDER, Definitions, read_definitions
 from grace_dbt.metrics.periods import GRAINS
 from grace_dbt.metrics.shapes import METRIC, MODEL, PARAMETERS, mistakes, shown, suggestion
 from grace_dbt.metrics.yaml_files import Entry, Problem
@@ -213,7 +213,12 @@ class _Checks:
                     message = f"'{entry.get('name')}' stands twice in '{part}'."
                     yield _at(entry, "name", name, message, model)
         times = [d.get("name") for d in _parts(model, "dimensions") if d.get("type") == "time"]
+        taken = {metric["name"] for metric in self.metrics}
         for dimension in _parts(model, "dimensions"):
+            word = dimension.get("name")
+            if _is_column(word) or (word in taken and not _is_of_project(model)):
+                message = f"'{word}' is what an answer calls a column of its own."
+                yield _at(dimension, "name", name, message, model)
             grain = (dimension.get("type_params") or {}).get("time_granularity")
             if dimension.get("type") == "time" and grain not in GRAINS:
                 yield _at(
@@ -362,10 +367,19 @@ class _Checks:
 
     # Metrics
 
+    @cached_property
+    def _slices_of_project(self) -> set[Any]:
+        return {
+            dimension.get("name")
+            for model in self.models
+            if _is_of_project(model)
+            for dimension in _parts(model, "dimensions")
+        }
+
     def _of_metric(self, metric: Mapping[str, Any]) -> Iterator[Problem]:
         name = metric["name"]
         yield from self._named(metric, metric, name)
-        if name in _RESERVED or name.endswith(_SUFFIXES):
+        if _is_column(name) or name in self._slices_of_project:
             yield _at(
                 metric, "name", name, f"'{name}' is what an answer calls a column of its own."
             )
@@ -506,6 +520,15 @@ def _at(
 
 def _parts(model: Mapping[str, Any], part: str) -> list[Mapping[str, Any]]:
     return list(model.get(part) or ())
+
+
+def _is_column(name: Any) -> bool:
+    """Whether an answer has a column of this name beside metrics and slices."""
+    return name in _RESERVED or str(name).endswith(_SUFFIXES)
+
+
+def _is_of_project(model: Mapping[str, Any]) -> bool:
+    return str(model.get("declared_in", "")).startswith(f"{PROJECT_FOLDER}/")
 
 
 def _named_measures(model: Mapping[str, Any]) -> Iterator[str]:

@@ -12,8 +12,8 @@ from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.catalogue import Catalogue, primary_entity
 from grace_dbt.metrics.definitions import TIME_SPINE
 from grace_dbt.metrics.folding import folds_of
-from grace_dbt.metrics.manifests import DAY, FOLDED, days_of, folding_of, manifest_of
-from grace_dbt.metrics.prepared import SINCE, UNTIL, VALUES, Dialect, Shape
+from grace_dbt.metrics.manifests import FOLDED, days_of, folding_of, manifest_of
+from grace_dbt.metrics.prepared import SINCE, UNTIL, Dialect, Shape
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ def compile_shape(catalogue: Catalogue, shape: Shape) -> Compiled:
     qualified = _qualified(catalogue, shape)
     group_by = [qualified[word] for word in shape.by]
     period = f"metric_time__{shape.grain}" if shape.grain else None
-    where = [_condition(qualified, place, each) for place, each in enumerate(shape.filters)]
+    where = []
     if shape.source.is_periodic:
-        where += [f"{DAY} >= ${SINCE}"] if shape.has_since else []
-        where += [f"{DAY} < ${UNTIL}"] if shape.has_until else []
+        # By the period and not by the day, or MetricFlow would make each day's own rate first.
+        told = f"{{{{ TimeDimension('metric_time', '{shape.grain}') }}}}"
+        where += [f"{told} >= ${SINCE}"] if shape.has_since else []
+        where += [f"{told} < ${UNTIL}"] if shape.has_until else []
     folds = folds_of(catalogue, shape)
     sql = _explain(
         manifest_of(catalogue, shape, folds),
@@ -72,19 +74,6 @@ def _qualified(catalogue: Catalogue, shape: Shape) -> dict[str, str]:
         entity = primary_entity(catalogue.models[metric.models[0]])
         return {word: f"{entity}__{word}" for word in metric.slices}
     return {word: each.qualified for word, each in metric.slices.items()}
-
-
-def _condition(
-    qualified: Mapping[str, str], place: int, wanted: tuple[str, bool, bool, bool]
-) -> str:
-    """One filter; a value is compared as text, so that none is of the wrong type."""
-    word, has_values, has_null, negated = wanted
-    column = f"cast({{{{ Dimension('{qualified[word]}') }}}} as varchar)"
-    alternatives = [f"{column} = any(${VALUES}{place})"] if has_values else []
-    alternatives += [f"{column} is null"] if has_null else []
-    condition = " or ".join(alternatives)
-    # What is not known is none of the values, and so is one of all others.
-    return f"not coalesce(({condition}), false)" if negated else f"({condition})"
 
 
 def _with_folded(sql: str, folding: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ from grace_dbt.metrics.catalogue import (
 )
 from grace_dbt.metrics.definitions import TIME_SPINE
 from grace_dbt.metrics.folding import Fold
-from grace_dbt.metrics.prepared import CLEARED, DAYS, SINCE, UNTIL, Dialect, Shape
+from grace_dbt.metrics.prepared import CLEARED, DAYS, SINCE, UNTIL, VALUES, Dialect, Shape
 from grace_dbt.metrics.sources import rollups_of
 
 # Rollups tell time in parts, whole numbers of eight bytes, of which PostgreSQL makes no timestamp.
@@ -311,17 +311,27 @@ def _metric(
             metric["filter"] = [*(metric["filter"] or ()), last]
     if not summed or isinstance(summed[measures[0]], str):
         return [metric]
-    parts = {part: _part(part, measures[0]) for part in ("sum", "count")}
+    # Two metrics of one measure may have conditions of their own, so the parts are called after the metric.
     sums = [
-        {**metric, "name": each, "type_params": {**parameters, "measure": each}}
-        for each in parts.values()
+        {
+            **metric,
+            "name": _part(part, name),
+            "type_params": {**parameters, "measure": _part(part, measures[0])},
+        }
+        for part in ("sum", "count")
     ]
-    ratio = {"numerator": {"name": parts["sum"]}, "denominator": {"name": parts["count"]}}
+    ratio = {
+        "numerator": {"name": _part("sum", name)},
+        "denominator": {"name": _part("count", name)},
+    }
     return [*sums, {"name": name, "type": "ratio", "type_params": ratio}]
 
 
 def _guards(catalogue: Catalogue, shape: Shape, measure: str, *, in_window: bool) -> list[str]:
-    """Conditions on what is read at all: the tiers of the clearance, and the window."""
+    """Conditions on what is read at all: the tiers of the clearance, the filters, and the window.
+
+    They are asked before anything is put together: a rate is never one of other rates.
+    """
     model_name, declared = catalogue.measures[measure]
     model = catalogue.models[model_name]
     entity = primary_entity(model)
@@ -338,9 +348,24 @@ def _guards(catalogue: Catalogue, shape: Shape, measure: str, *, in_window: bool
             "Run: grace-dbt metrics validate",
             ExitCode.BAD,
         )
+    for place, wanted in enumerate(shape.filters):
+        word = wanted[0]
+        slice_ = f"{entity}__{word}" if shape.source.rollup else slices[word].qualified
+        guards.append(_condition(slice_, place, wanted))
     if not in_window:
         guards += _window(shape, entity, time_dimension(model, declared))
     return guards
+
+
+def _condition(slice_: str, place: int, wanted: tuple[str, bool, bool, bool]) -> str:
+    """One filter; a value is compared as text, so that none is of the wrong type."""
+    _, has_values, has_null, negated = wanted
+    column = f"cast({{{{ Dimension('{slice_}') }}}} as varchar)"
+    alternatives = [f"{column} = any(${VALUES}{place})"] if has_values else []
+    alternatives += [f"{column} is null"] if has_null else []
+    condition = " or ".join(alternatives)
+    # What is not known is none of the values, and so is one of all others.
+    return f"not coalesce(({condition}), false)" if negated else f"({condition})"
 
 
 def _has_tier_key(model: Mapping[str, Any]) -> bool:

@@ -86,7 +86,7 @@ def parameters_of(
     """
     since = request.window.since
     if since is not None and source.is_periodic:
-        since = floor(since, "day")  # the first day is in, as it is the last one of its own span
+        since = floor(since, request.grain or "day")  # the first period is in, also where it is cut
     values = {
         SINCE: since,
         UNTIL: request.window.until,

@@ -15,9 +15,15 @@ from typing import Any, NamedTuple, Protocol
 from grace_dbt.metrics.yaml_files import Entry, Items
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
-# A subquery reads rows that no clearance is asked for, a comment or a semicolon cuts off what we add, `$` marks values.
+# A letter before the quote gives a text other rules: E'\'' is one of a quote.
+_OTHERWISE_QUOTED = re.compile(r"[\w&]$")
+# All that Jinja is taken for; whatever else it gives would stand in the SQL unseen.
+_SLICE = re.compile(r"\{\{\s*Dimension\(\s*(?:'\w+'|\"\w+\")\s*\)\s*\}\}")
+# A subquery or a window reads rows that no clearance is asked for, as do functions that run SQL or read files; a
+# comment or a semicolon cuts off what we add, `$` marks values.
 _NO_EXPRESSION = re.compile(
-    r"""['";$]|--|/\*|\b(?:select|from|query|query_table)\b"""
+    r"""['";${}]|--|/\*|\b(?:select|from|over|qualify|query|query_table)\b"""
+    r"|\b(?:(?:query|table|cursor|schema|database)_to_xml\w*|dblink\w*|pg_(?:read|ls|stat)_\w+|lo_\w+)\s*\("
     r"|\(\s*(?:with|table|values|describe|desc|summarize|show|pivot|unpivot|call)\b",
     re.IGNORECASE,
 )
@@ -78,7 +84,7 @@ class Expression(Scalar):
             yield Mistake(
                 line,
                 f"'{key}' is one expression over the columns of a row: its quotes and brackets are closed, and it has"
-                " no subquery, comment, `;` or `$`.",
+                " no subquery, window, comment, `;`, `$`, or Jinja but {{ Dimension('...') }}.",
             )
 
 
@@ -214,6 +220,9 @@ def suggestion(word: Any, known: Iterable[str]) -> str:
 
 def is_one_expression(sql: str) -> bool:
     """Whether SQL may stand between brackets and have no meaning beyond them."""
+    sql = _SLICE.sub("x", sql)
+    if any(_OTHERWISE_QUOTED.search(sql[: text.start()]) for text in _QUOTED.finditer(sql)):
+        return False
     plain = _QUOTED.sub("", sql)
     if _NO_EXPRESSION.search(_OTHER_FROM.sub("(", plain)):
         return False
@@ -272,9 +281,7 @@ _INPUT = Either(
 )  # fmt: skip
 _MEASURED = Either(
     TEXT,
-    Record(
-        {"name": TEXT, "filter": FILTER, "alias": TEXT, "fill_nulls_with": NUMBER}, needs=("name",)
-    ),
+    Record({"name": TEXT, "filter": FILTER, "alias": TEXT}, needs=("name",)),
 )
 _SPAN = {"window": TEXT, "grain_to_date": TEXT}
 # What a metric of each type is computed from.

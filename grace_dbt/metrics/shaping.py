@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from grace_dbt.errors import ExitCode, GraceError
@@ -49,8 +50,11 @@ def gather(
         cell = cells.setdefault((moment, tuple([row[place] for place in by])), {})
         for name, place, is_count in valued:
             value = row[place]
-            if value is not None:
-                cell[name] = _number(value, is_count) if type(value) is Decimal else value
+            if type(value) is Decimal:
+                value = _number(value, is_count)
+            # Divided by 0, on DuckDB, is unknown as well.
+            if value is not None and (type(value) is not float or isfinite(value)):
+                cell[name] = value
 
 
 def rows_of(

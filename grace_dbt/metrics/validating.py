@@ -65,7 +65,8 @@ def _tried(catalogue: Catalogue, cube: Cube | None) -> Iterator[Problem]:
     """What MetricFlow or the database says of each metric: many at once, and one by one where something is wrong."""
     for source, metrics in _sources(catalogue).items():
         slices = _slices(catalogue, source, metrics[0])
-        if _trouble(catalogue, cube, source, metrics, slices) is None:
+        together = _trouble(catalogue, cube, source, metrics, slices)
+        if together is None:
             continue
         told = False
         for metric in metrics:
@@ -76,8 +77,11 @@ def _tried(catalogue: Catalogue, cube: Cube | None) -> Iterator[Problem]:
         for word in () if told else slices:
             trouble = _trouble(catalogue, cube, source, metrics[:1], (word,))
             if trouble is not None:
+                told = True
                 model = catalogue.models[metrics[0].models[0]]
                 yield _at(str(model["declared_in"]), f"The slice '{word}': {trouble}", "")
+        if not told:
+            yield _at(metrics[-1].declared_in, together, metrics[-1].name)
 
 
 def _sources(catalogue: Catalogue) -> dict[Source, list[Metric]]:

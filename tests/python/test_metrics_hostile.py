@@ -70,6 +70,13 @@ COLOURS = (
 THINGS = [(colour, number) for number, colour in enumerate(COLOURS, 1) for _ in range(number)]
 UNKNOWN = 7
 ALL = len(THINGS) + UNKNOWN
+# Number, colour and time of each: one in half an hour, in no order.
+STORED: list[tuple[int, str | None, datetime]] = [
+    (number, colour, FIRST + timedelta(minutes=30 * number))
+    for number, colour in enumerate(
+        Random(2).sample([*(colour for colour, _ in THINGS), *[None] * UNKNOWN], ALL)
+    )
+]
 META = {"owner": "us", "unit": "count", "direction": "up", "clearance": "tier_1"}
 
 
@@ -87,6 +94,7 @@ def metric(name: str, kind: str, **parameters: Any) -> dict[str, Any]:
     }
 
 
+WEEK_BEFORE = {"offset_window": "7 days"}
 RED = "{{ Dimension('thing__colour') }} = 'red'"
 DEFINED = Definitions(
     (
@@ -99,7 +107,10 @@ DEFINED = Definitions(
                 {"name": "created_at", "type": "time", "type_params": {"time_granularity": "minute"}},
                 {"name": "colour", "type": "categorical"},
             ],
-            "measures": [{"name": "things", "agg": "count", "expr": "number"}],
+            "measures": [
+                {"name": "things", "agg": "count", "expr": "number"},
+                {"name": "mean", "agg": "average", "expr": "number"},
+            ],
             "declared_in": "things.yml:1",
         },
     ),
@@ -112,6 +123,18 @@ DEFINED = Definitions(
             "others", "derived", expr="everything - red",
             metrics=[{"name": "things", "alias": "everything"}, {"name": "things", "alias": "red", "filter": RED}],
         ),
+        metric("mean", "simple", measure="mean"),
+        metric("mean_of_red", "simple", measure="mean", filter=RED),
+        metric("gap", "derived", expr="mean_of_red - mean", metrics=["mean_of_red", "mean"]),
+        metric(
+            "growth_of_share", "derived", expr="now - was",
+            metrics=[{"name": "share_of_red", "alias": "now"}, {"name": "share_of_red", "alias": "was", **WEEK_BEFORE}],
+        ),
+        metric(
+            "growth_of_mean", "derived", expr="now - was",
+            metrics=[{"name": "mean", "alias": "now"}, {"name": "mean", "alias": "was", **WEEK_BEFORE}],
+        ),
+        metric("for_each_other", "derived", expr="things / others", metrics=["things", "others"]),
     ),
     ("tier_1", "tier_2"),
 )  # fmt: skip
@@ -129,14 +152,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"create table dim_time as select moment as timestamp from"
             f" range(timestamp '{FIRST}', timestamp '2026-03-02', interval 1 minute) t(moment)"
         )
-        colours: list[str | None] = [*(colour for colour, _ in THINGS), *[None] * UNKNOWN]
-        connection.executemany(
-            "insert into fact_things values (?, ?, ?)",
-            [
-                (number, colour, FIRST + timedelta(minutes=number))
-                for number, colour in enumerate(colours)
-            ],
-        )
+        connection.executemany("insert into fact_things values (?, ?, ?)", STORED)
     publish(settings, AS_OF, ["fact_things", "dim_time"], metrics=DEFINED.to_json())
     return home
 
@@ -304,6 +320,62 @@ def test_the_most_days_that_there_are(home: Path) -> None:
     answer = metrics.query("things", days=20_000, compare="previous", home=home)
     assert answer.rows == [
         {"things": ALL, "things_previous": 0, "things_change": ALL, "things_change_ratio": None}
+    ]
+
+
+def week(beginning: datetime, *colours: str) -> list[tuple[int, str | None, datetime]]:
+    """What was stored in seven days, all of it or of these colours."""
+    return [
+        each
+        for each in STORED
+        if beginning <= each[2] < beginning + timedelta(days=7)
+        and (not colours or each[1] in colours)
+    ]
+
+
+def share_of_red(stored: list[tuple[int, str | None, datetime]]) -> float:
+    return sum(colour == "red" for _, colour, _ in stored) / len(stored)
+
+
+def mean(stored: list[tuple[int, str | None, datetime]]) -> float:
+    return sum(number for number, _, _ in stored) / len(stored)
+
+
+@pytest.mark.parametrize("colours", [(), ("red", "Red", "1e5")])
+@pytest.mark.parametrize("since", [None, datetime(2026, 2, 9), datetime(2026, 2, 12, 3)])
+def test_what_a_rate_was_is_made_of_all_rows_of_that_time(
+    home: Path, colours: tuple[str, ...], since: datetime | None
+) -> None:
+    """Neither a window nor a condition makes it one of the rates of days or of slices."""
+    answer = metrics.query(
+        ["growth_of_share", "growth_of_mean"], grain="week", since=since, until="2026-02-16" if since else None,
+        where={"colour": [*colours]} if colours else {}, home=home,
+    )  # fmt: skip
+    [told] = [row for row in answer.rows if row["period"] == datetime(2026, 2, 9)]
+    now, before = (week(datetime(2026, 2, day), *colours) for day in (9, 2))
+    assert told["growth_of_share"] == pytest.approx(share_of_red(now) - share_of_red(before))
+    assert told["growth_of_mean"] == pytest.approx(mean(now) - mean(before))
+    assert since is None or len(answer.rows) == 1
+
+
+def test_two_metrics_of_one_mean_have_conditions_of_their_own(home: Path) -> None:
+    reds = [each for each in STORED if each[1] == "red"]
+    [row] = metrics.query(["mean", "mean_of_red", "gap"], home=home).rows
+    of_red, of_all = mean(reds), mean(STORED)
+    assert row == pytest.approx({"mean": of_all, "mean_of_red": of_red, "gap": of_red - of_all})
+    rows = metrics.query(["mean", "mean_of_red", "gap"], by="colour", home=home).rows
+    [red] = [row for row in rows if row["colour"] == "red"]
+    assert red["gap"] == 0
+    assert red["mean"] == red["mean_of_red"] == pytest.approx(of_red)
+
+
+def test_divided_by_nothing_is_unknown(home: Path) -> None:
+    rows = metrics.query(
+        "for_each_other", by="colour", where={"colour": ["red", "Red"]}, home=home
+    ).rows
+    assert rows == [
+        {"colour": "Red", "for_each_other": 1},
+        {"colour": "red", "for_each_other": None},
     ]
 
 
