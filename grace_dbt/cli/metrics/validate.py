@@ -18,8 +18,8 @@ def validate(as_json: AsJson = False) -> None:
     """Look at the definitions of metrics as they stand in the files, and say what is wrong with file and line.
 
     Files are those of models/semantic in the project, and of the folder GRACE_METRICS (default: metrics under
-    GRACE_HOME). Each metric is compiled, and tried on the tables of the newest snapshot where there is one. A metric
-    with a mistake is left out by the next refresh, with a warning; all others are published.
+    GRACE_HOME). Each metric is compiled, and tried on the tables of the newest snapshot where there is one. The next
+    refresh leaves a metric out whose YAML has a mistake, with a warning, and publishes all others; it tries none.
 
     Exit code 0 when all hold, 1 when one does not.
 
