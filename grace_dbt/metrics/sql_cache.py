@@ -1,7 +1,7 @@
 """SQL that was compiled before: kept in the process, and in GRACE_HOME for the next one.
 
 MetricFlow takes a second to import and tens of milliseconds a question; what it wrote holds for as long as the
-definitions do.
+definitions do, and the code that has it written.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
-from grace_dbt import __version__
 from grace_dbt.metrics.catalogue import Catalogue
 from grace_dbt.metrics.compiling import Compiled, compile_shape
 from grace_dbt.metrics.prepared import Shape
@@ -43,7 +44,7 @@ def compiled(catalogue: Catalogue, shape: Shape, home: Path) -> Compiled:
         if key in _memory:
             _memory.move_to_end(key)
             return _memory[key]
-    text = json.dumps([__version__, digest, asdict(shape)], sort_keys=True)
+    text = json.dumps([_writer(), digest, asdict(shape)], sort_keys=True)
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     file = cache_folder(home) / digest / f"{name}.json"
     found = _read(file)
@@ -67,6 +68,15 @@ def forget() -> None:
     """Drop what this process keeps."""
     with _lock:
         _memory.clear()
+
+
+@cache
+def _writer() -> str:
+    """Changes with the code that has SQL written: MetricFlow's release, and this package's."""
+    code = hashlib.sha256(version("metricflow").encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        code.update(file.read_bytes())
+    return code.hexdigest()
 
 
 def _read(file: Path) -> Compiled | None:

@@ -137,6 +137,13 @@ def test_compiled_sql_is_kept_for_the_next_process_and_may_be_lost(home: Home) -
     kept.write_text(json.dumps({**record, "sql": "select 77 as things"}))
     sql_cache.forget()
     assert ask(home)[0] == 77
+    # What other code had written is not.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql_cache, "_writer", lambda: "another")
+        sql_cache.forget()
+        assert ask(home)[0] == 1
+    [other] = {*sql_cache.cache_folder(home.place).rglob("*.json")} - {kept}
+    other.unlink()
     for damage in ("", "{", "[]", '{"sql": 3, "what": 4}'):
         kept.write_text(damage)
         assert _asked_afresh(home) == [kept]
