@@ -67,13 +67,14 @@ class _Asked:
             groups[source_of(self.cube.catalogue, request, metric)].append(metric)
         cells: Cells = {}
         for source, metrics in groups.items():
-            read = request.over(window.within(self.known)) if self._is_cut(source) else request
             shape = shape_of(
-                self.cube.catalogue, read, source, (m.name for m in metrics), self.cube.dialect
+                self.cube.catalogue, request, source, (m.name for m in metrics), self.cube.dialect
             )
             found = compiled(self.cube.catalogue, shape, self.home)
             days = last_days(window, self.known, request.grain or "day").values()
-            parameters = parameters_of(self.cube.catalogue, read, source, found.sql, days)
+            parameters = parameters_of(
+                self.cube.catalogue, request, source, found.sql, days=days, known=self.known
+            )
             columns, rows = self.cube.fetch(found.sql, parameters)
             gather(cells, request, found, columns, rows)
             self.sources |= {metric.name: source.tables for metric in metrics}
@@ -99,10 +100,6 @@ class _Asked:
                 continue
             days.update(key[0] for key in found if key[0] is not None)
         return Window(min(days), max(days) + timedelta(days=1)) if days else Window()
-
-    def _is_cut(self, source: Source) -> bool:
-        """Whether a rolling value is told for fewer days than the calendar has, which hidden rows make longer."""
-        return source.is_periodic and self.request.clearance != self.cube.catalogue.highest
 
 
 def _before(window: Window) -> Window:

@@ -59,7 +59,7 @@ def compile_shape(catalogue: Catalogue, shape: Shape) -> Compiled:
         manifest, metrics, keys = folding_of(catalogue, shape, fold)
         folding[fold.model] = _explain(manifest, shape.dialect, metrics, keys, [])
     if shape.source.is_periodic:
-        folding[TIME_SPINE["table"]] = days_of(shape.dialect)
+        folding[TIME_SPINE["table"]] = days_of(shape)
     return Compiled(
         _with_folded(sql, folding) if folding else sql,
         period,

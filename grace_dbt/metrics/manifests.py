@@ -26,7 +26,17 @@ from grace_dbt.metrics.catalogue import (
 )
 from grace_dbt.metrics.definitions import TIME_SPINE
 from grace_dbt.metrics.folding import Fold
-from grace_dbt.metrics.prepared import CLEARED, DAYS, SINCE, UNTIL, VALUES, Dialect, Shape
+from grace_dbt.metrics.prepared import (
+    CLEARED,
+    DAYS,
+    KNOWN_SINCE,
+    KNOWN_UNTIL,
+    SINCE,
+    UNTIL,
+    VALUES,
+    Dialect,
+    Shape,
+)
 from grace_dbt.metrics.sources import rollups_of
 
 # Rollups tell time in parts, whole numbers of eight bytes, of which PostgreSQL makes no timestamp.
@@ -233,10 +243,17 @@ def folding_of(
     return manifest, names, [*fold.keys, *slices, *period]
 
 
-def days_of(dialect: Dialect) -> str:
-    """The SQL of the days of the calendar, which holds whole days: what looks back is told by the day."""
-    time, table = TIME_SPINE["column"], _relation(TIME_SPINE["table"], dialect)["relation_name"]
-    return f"SELECT {time} FROM {table} WHERE {time} = DATE_TRUNC('day', {time})"
+def days_of(shape: Shape) -> str:
+    """The SQL of the days of the calendar, which holds whole days: what looks back is told by the day.
+
+    Hidden rows may have made the calendar longer; a clearance is told of no more days than it may know of.
+    """
+    time, table = (
+        TIME_SPINE["column"],
+        _relation(TIME_SPINE["table"], shape.dialect)["relation_name"],
+    )
+    known = f" AND {time} >= ${KNOWN_SINCE} AND {time} < ${KNOWN_UNTIL}" if shape.is_cleared else ""
+    return f"SELECT {time} FROM {table} WHERE {time} = DATE_TRUNC('day', {time}){known}"
 
 
 def _parts(catalogue: Catalogue, measure: str) -> str | dict[str, str]:

@@ -36,12 +36,6 @@ class Window:
         """Whether it begins and ends where periods of this grain do."""
         return all(each is None or floor(each, grain) == each for each in (self.since, self.until))
 
-    def within(self, other: Window) -> Window:
-        """What two windows have in common; it ends before it begins where that is nothing."""
-        begins = [each.since for each in (self, other) if each.since is not None]
-        ends = [each.until for each in (self, other) if each.until is not None]
-        return Window(max(begins, default=None), min(ends, default=None))
-
     def before(self) -> Window:
         """The window of the same length right before this one; whole months go back by months.
 

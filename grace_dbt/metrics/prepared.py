@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import Any, Literal
 
 from grace_dbt.metrics.catalogue import Catalogue
-from grace_dbt.metrics.periods import floor
+from grace_dbt.metrics.periods import Window, floor
 from grace_dbt.metrics.request import Filter, Request
 from grace_dbt.metrics.sources import Source
 
 Dialect = Literal["duckdb", "postgres"]
-# Names of parameters: the window's beginning and end, last days of periods, tiers of the clearance, values of a filter.
-SINCE, UNTIL, DAYS, CLEARED, VALUES = (
-    "mq_since", "mq_until", "mq_days", "mq_cleared", "mq_values_",
+# Names of parameters: the window's beginning and end, last days of periods, tiers of the clearance, the days that it
+# may know of, values of a filter.
+SINCE, UNTIL, DAYS, CLEARED, KNOWN_SINCE, KNOWN_UNTIL, VALUES = (
+    "mq_since", "mq_until", "mq_days", "mq_cleared", "mq_known_since", "mq_known_until", "mq_values_",
 )  # fmt: skip
 _PARAMETER = re.compile(r"\$(mq_\w+)")
 
@@ -73,7 +74,9 @@ def parameters_of(
     request: Request,
     source: Source,
     sql: str,
+    *,
     days: Iterable[datetime] = (),
+    known: Window | None = None,
 ) -> dict[str, Any]:
     """The values that the SQL of a request binds.
 
@@ -83,6 +86,7 @@ def parameters_of(
         source: Where it is read from.
         sql: As it was compiled.
         days: The last day of each period, of which rolling values are told.
+        known: The days of which the clearance may know.
     """
     since = request.window.since
     if since is not None and source.is_periodic:
@@ -91,6 +95,8 @@ def parameters_of(
         SINCE: since,
         UNTIL: request.window.until,
         DAYS: list(days),
+        KNOWN_SINCE: known.since if known else None,
+        KNOWN_UNTIL: known.until if known else None,
         CLEARED: list(catalogue.cleared_for(request.clearance)),
         **{f"{VALUES}{n}": _known_values(each) for n, each in enumerate(request.filters)},
     }
