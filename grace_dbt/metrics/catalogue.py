@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,14 +11,13 @@ from typing import Any
 from grace_dbt.errors import ExitCode, GraceError
 from grace_dbt.metrics.definitions import Definitions
 from grace_dbt.metrics.periods import GRAINS, Grain
+from grace_dbt.metrics.shapes import SLICE
 
 DIRECTIONS = ("up", "down", "neutral")
 # Aggregations of nothing that are 0; any other is unknown.
 COUNTING = ("count", "sum", "sum_boolean", "count_distinct")
 # The word for the slice that clearance is about, and the key that leads to it.
 TIER, TIER_KEY = "tier", "tier_key"
-
-_DIMENSION = re.compile(r"\{\{\s*Dimension\(\s*['\"](?:\w+__)?(\w+)['\"]\s*\)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -282,7 +280,10 @@ def _told(written: Any) -> str:
 
 def _where(written: Mapping[str, Any]) -> str:
     """The conditions of a metric or an input, with slices as one asks for them."""
-    conditions = [_DIMENSION.sub(r"\1", text) for text in filters_of(written)]
+    conditions = [
+        SLICE.sub(lambda found: found["name"].rpartition("__")[2], text)
+        for text in filters_of(written)
+    ]
     if len(conditions) > 1:
         conditions = [f"({text})" for text in conditions]
     return f" where {' and '.join(conditions)}" if conditions else ""

@@ -6,8 +6,7 @@ to every day that looks back at it. What is additive can be summed first, to the
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from grace_dbt.metrics.catalogue import (
     primary_entity,
     time_dimension,
 )
+from grace_dbt.metrics.shapes import SLICE
 
 if TYPE_CHECKING:
     from grace_dbt.metrics.prepared import Shape
@@ -29,8 +29,6 @@ _REFOLDED = {
     "max": "max",
     "min": "min",
 }
-_REFERENCE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_DIMENSION = re.compile(r"\s*Dimension\(\s*['\"](\w+)['\"]\s*\)\s*")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def folds_of(catalogue: Catalogue, shape: Shape) -> tuple[Fold, ...]:
         return ()
     names = list(dict.fromkeys(n for metric in shape.metrics for n in catalogue.inputs(metric)))
     conditions = [text for name in names for text in conditions_of(catalogue.declared[name])]
-    about = {name for text in conditions for name in _referred(text)}
+    about = {found["name"] for text in conditions for found in SLICE.finditer(text)}
     measures: dict[str, list[str]] = {}
     for name in names:
         for measure in measures_of(catalogue.declared[name]):
@@ -72,9 +70,7 @@ def folds_of(catalogue: Catalogue, shape: Shape) -> tuple[Fold, ...]:
     return tuple(folds) if joins else ()
 
 
-def _can_fold(
-    catalogue: Catalogue, measured: tuple[str, list[str]], about: set[str | None]
-) -> bool:
+def _can_fold(catalogue: Catalogue, measured: tuple[str, list[str]], about: set[str]) -> bool:
     """Whether the parts of these measures of a model make the whole, and conditions can be asked of parts."""
     model = catalogue.models[measured[0]]
     declared = [catalogue.measures[name][1] for name in measured[1]]
@@ -89,7 +85,7 @@ def _can_fold(
 
 
 def _fold(
-    catalogue: Catalogue, shape: Shape, measured: tuple[str, list[str]], about: set[str | None]
+    catalogue: Catalogue, shape: Shape, measured: tuple[str, list[str]], about: set[str]
 ) -> Fold:
     name, measures = measured
     model, slices = catalogue.models[name], catalogue.slices_of_model(name)
@@ -108,10 +104,3 @@ def _fold(
         grain="day" if shape.source.is_periodic else shape.grain,
         measures={measure: _REFOLDED[each["agg"]] for measure, each in declared.items()},
     )
-
-
-def _referred(condition: str) -> Iterator[str | None]:
-    """MetricFlow's names of the slices that a condition is about; None for anything but a slice."""
-    for reference in _REFERENCE.findall(condition):
-        found = _DIMENSION.fullmatch(reference)
-        yield found[1] if found else None

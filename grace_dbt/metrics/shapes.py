@@ -17,8 +17,9 @@ from grace_dbt.metrics.yaml_files import Entry, Items
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 # A letter before the quote gives a text other rules: E'\'' is one of a quote.
 _OTHERWISE_QUOTED = re.compile(r"[\w&]$")
-# All that Jinja is taken for; whatever else it gives would stand in the SQL unseen.
-_SLICE = re.compile(r"\{\{\s*Dimension\(\s*(?:'\w+'|\"\w+\")\s*\)\s*\}\}")
+# A slice in a condition, as MetricFlow calls it. Jinja is taken for nothing else: what it gives would stand in the SQL
+# unseen.
+SLICE = re.compile(r"\{\{\s*Dimension\(\s*(['\"])(?P<name>\w+)\1\s*\)\s*\}\}")
 # A subquery or a window reads rows that no clearance is asked for, as do functions that run SQL or read files; a
 # comment or a semicolon cuts off what we add, `$` marks values.
 _NO_EXPRESSION = re.compile(
@@ -220,7 +221,7 @@ def suggestion(word: Any, known: Iterable[str]) -> str:
 
 def is_one_expression(sql: str) -> bool:
     """Whether SQL may stand between brackets and have no meaning beyond them."""
-    sql = _SLICE.sub("x", sql)
+    sql = SLICE.sub("x", sql)
     if any(_OTHERWISE_QUOTED.search(sql[: text.start()]) for text in _QUOTED.finditer(sql)):
         return False
     plain = _QUOTED.sub("", sql)
